@@ -1,0 +1,106 @@
+//! The extension as an OCI artifact: media types and the config that holds every fact a decision needs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Arch, ExtensionName, KernelRelease, ModuleName, Version, VersionRange};
+
+/// Media types and annotation keys of an extension artifact (OCI image-spec 1.1, manifest.md and annotations.md).
+pub mod media {
+    /// `artifactType` of the manifest.
+    pub const ARTIFACT: &str = "application/vnd.tenon.extension.v1";
+    /// The config: [`super::ExtensionConfig`] as JSON.
+    pub const CONFIG: &str = "application/vnd.tenon.extension.config.v1+json";
+    /// First layer: the squashfs image.
+    pub const IMAGE: &str = "application/vnd.tenon.extension.image.v1.squashfs";
+    /// Second layer: [`crate::listing::Listing`] of the image as text.
+    pub const PATHS: &str = "application/vnd.tenon.extension.paths.v1";
+    /// Third layer, where there are modules: `kabi::Record` as JSON.
+    pub const KABI: &str = "application/vnd.tenon.extension.kabi.v1+json";
+    /// A sigstore bundle: artifact type and layer of a signature.
+    pub const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    /// An OCI image manifest.
+    pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    /// An OCI image index.
+    pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    /// The config of an artifact that has none.
+    pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+
+    /// Annotation: name of the extension; a hint for finding it, never believed.
+    pub const NAME_KEY: &str = "dev.tenon.name";
+    /// Annotation: version of the extension; a hint for finding it, never believed.
+    pub const VERSION_KEY: &str = "dev.tenon.version";
+    /// Annotation: the tag of a manifest in the index of an OCI layout.
+    pub const REF_NAME_KEY: &str = "org.opencontainers.image.ref.name";
+}
+
+/// Sizes above which a document is refused unread, in bytes. An image is bounded by its descriptor instead.
+pub mod limits {
+    /// A manifest or index: what registries accept (OCI distribution-spec 1.1).
+    pub const MANIFEST: u64 = 4 << 20;
+    /// A config.
+    pub const CONFIG: u64 = 1 << 20;
+    /// A listing of paths or a kernel ABI record.
+    pub const FACTS: u64 = 64 << 20;
+    /// A signature bundle.
+    pub const BUNDLE: u64 = 1 << 20;
+    /// Bundles that are looked at for one manifest; anybody with push rights can add more.
+    pub const BUNDLES: usize = 64;
+}
+
+/// The config blob of an extension artifact. Its digest is in the manifest, and the manifest is what is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExtensionConfig {
+    /// Layout of this document: 1.
+    pub schema_version: u32,
+    /// What the extension is called, wherever it is stored.
+    pub name: ExtensionName,
+    /// The version of the extension.
+    pub version: Version,
+    /// The exact version of what it carries, in upstream's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// The architecture of its modules and binaries.
+    pub arch: Arch,
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// SPDX licence expression of what it carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// The kernel that its modules were built for; none without modules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<KernelRelease>,
+    /// Extensions that must be there too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Requirement>,
+    /// Modules to load once it is active, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load: Vec<ModuleName>,
+    /// How large the image is when it is read: bounds for whoever reads it.
+    pub content: ContentFacts,
+}
+
+/// The layout of [`ExtensionConfig`] that this version writes and reads.
+pub const CONFIG_SCHEMA: u32 = 1;
+
+/// An extension that another one needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requirement {
+    /// Its name.
+    pub name: ExtensionName,
+    /// The versions that will do.
+    #[serde(default = "VersionRange::any")]
+    pub version: VersionRange,
+}
+
+/// What is inside the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContentFacts {
+    /// Files, directories and links, the root included.
+    pub inodes: u64,
+    /// Sum of the sizes of all files, in bytes.
+    pub bytes: u64,
+}

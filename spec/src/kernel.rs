@@ -1,0 +1,140 @@
+//! Names that the kernel gives: releases and modules.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What `uname -r` prints, exactly. It is not semver and has no order here: two releases are equal or not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KernelRelease(String);
+
+impl KernelRelease {
+    /// The release as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text cannot be a kernel release.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{0}\" is not a kernel release: expected 1 to 64 of letters, digits and . _ + ~ -, starting with a digit"
+)]
+pub struct ReleaseError(String);
+
+impl FromStr for KernelRelease {
+    type Err = ReleaseError;
+
+    /// A release is a directory name below `/usr/lib/modules`; 64 bytes is `__NEW_UTS_LEN` (linux/utsname.h).
+    fn from_str(text: &str) -> Result<KernelRelease, ReleaseError> {
+        let sound = (1..=64).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+~-".contains(&b));
+        match sound {
+            true => Ok(KernelRelease(text.to_owned())),
+            false => Err(ReleaseError(text.chars().take(80).collect())),
+        }
+    }
+}
+
+impl TryFrom<String> for KernelRelease {
+    type Error = ReleaseError;
+
+    fn try_from(text: String) -> Result<KernelRelease, ReleaseError> {
+        text.parse()
+    }
+}
+
+impl From<KernelRelease> for String {
+    fn from(release: KernelRelease) -> String {
+        release.0
+    }
+}
+
+impl fmt::Display for KernelRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a kernel module as the kernel knows it: `-` is written `_` (linux/moduleparam.h, KBUILD_MODNAME).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModuleName(String);
+
+impl ModuleName {
+    /// The normalised name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The module that a file name (`udp-tunnel.ko`, `wireguard.ko.xz`) holds, or nothing if it is no module.
+    pub fn from_file_name(file: &str) -> Option<ModuleName> {
+        let stem = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"].iter().find_map(|end| file.strip_suffix(end))?;
+        stem.parse().ok()
+    }
+}
+
+/// The text cannot be the name of a module.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not a module name: expected 1 to 55 of letters, digits, _ and -")]
+pub struct ModuleNameError(String);
+
+impl FromStr for ModuleName {
+    type Err = ModuleNameError;
+
+    /// 55 characters and a NUL fit `MODULE_NAME_LEN` (linux/module.h: 64 minus sizeof(unsigned long)).
+    fn from_str(text: &str) -> Result<ModuleName, ModuleNameError> {
+        let sound = (1..=55).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        match sound {
+            true => Ok(ModuleName(text.replace('-', "_"))),
+            false => Err(ModuleNameError(text.chars().take(80).collect())),
+        }
+    }
+}
+
+impl TryFrom<String> for ModuleName {
+    type Error = ModuleNameError;
+
+    fn try_from(text: String) -> Result<ModuleName, ModuleNameError> {
+        text.parse()
+    }
+}
+
+impl From<ModuleName> for String {
+    fn from(name: ModuleName) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for ModuleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_cannot_leave_their_directory() {
+        for good in ["6.1.0-56-cloud-amd64", "6.12.117+deb12-cloud-amd64", "6.18.44"] {
+            assert!(good.parse::<KernelRelease>().is_ok(), "{good}");
+        }
+        for bad in ["", "..", "6/1", "../6", "6.1 x", &"6".repeat(65)] {
+            assert!(bad.parse::<KernelRelease>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn module_names_are_the_kernels() {
+        let name = ModuleName::from_file_name("curve25519-x86_64.ko.xz").unwrap();
+        assert_eq!(name.as_str(), "curve25519_x86_64");
+        assert_eq!(ModuleName::from_file_name("modules.dep"), None);
+        assert!("a/b".parse::<ModuleName>().is_err());
+    }
+}

@@ -1,0 +1,28 @@
+//! The words of Tenon: names, versions, digests, paths, and the documents that are made of them.
+//!
+//! Every string from outside becomes a type of this crate before anything acts on it, and it becomes one in a
+//! single place: `FromStr`, which serde goes through too. Nothing here reads a file, a clock or the environment.
+
+pub mod arch;
+pub mod artifact;
+pub mod base;
+pub mod diagnose;
+pub mod digest;
+pub mod kernel;
+pub mod listing;
+pub mod machine;
+pub mod name;
+pub mod path;
+pub mod reason;
+pub mod status;
+pub mod version;
+pub mod yaml;
+
+pub use arch::Arch;
+pub use diagnose::{Diagnose, Outcome};
+pub use digest::{Digest, Hasher};
+pub use kernel::{KernelRelease, ModuleName};
+pub use name::{ExtensionName, NamePattern};
+pub use path::TreePath;
+pub use reason::{Reason, ReasonCode};
+pub use version::{Version, VersionRange};

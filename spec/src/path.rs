@@ -1,0 +1,178 @@
+//! Paths inside an image.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest name of one component and longest path, in bytes (Linux `NAME_MAX` and `PATH_MAX` without its NUL).
+const COMPONENT_MAX: usize = 255;
+const PATH_MAX: usize = 4095;
+
+/// An absolute path inside an image: `/`, or `/` and components without `.`, `..`, empty ones and control
+/// characters. It is UTF-8. Paths compare by component, so that a directory sorts right before what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TreePath(String);
+
+impl TreePath {
+    /// The root of the image.
+    pub fn root() -> TreePath {
+        TreePath("/".to_owned())
+    }
+
+    /// The path as text, with its leading `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path without its leading `/`: empty for the root. For joining onto a directory of the host.
+    pub fn relative(&self) -> &str {
+        &self.0[1..]
+    }
+
+    /// The components from the root down.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').filter(|part| !part.is_empty())
+    }
+
+    /// The last component, or nothing for the root.
+    pub fn file_name(&self) -> Option<&str> {
+        self.components().last()
+    }
+
+    /// The directory that holds it, or nothing for the root.
+    pub fn parent(&self) -> Option<TreePath> {
+        let (parent, name) = self.0.rsplit_once('/')?;
+        match (parent, name) {
+            (_, "") => None,
+            ("", _) => Some(TreePath::root()),
+            _ => Some(TreePath(parent.to_owned())),
+        }
+    }
+
+    /// The path of `relative` (components separated by `/`, no leading one) below this one.
+    pub fn join(&self, relative: &str) -> Result<TreePath, PathError> {
+        match (relative.is_empty(), self.0.as_str()) {
+            (true, _) => Ok(self.clone()),
+            (false, "/") => format!("/{relative}").parse(),
+            (false, own) => format!("{own}/{relative}").parse(),
+        }
+    }
+
+    /// Is it `ancestor` or below it? Whole components count: `/usr/local-x` is not within `/usr/local`.
+    pub fn is_within(&self, ancestor: &TreePath) -> bool {
+        let mut own = self.components();
+        ancestor.components().all(|part| own.next() == Some(part))
+    }
+}
+
+/// The text is not a path inside an image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{path}\" is not a path inside an image: {reason}")]
+pub struct PathError {
+    path: String,
+    reason: &'static str,
+}
+
+impl FromStr for TreePath {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<TreePath, PathError> {
+        let wrong = |reason| PathError { path: text.chars().take(200).collect(), reason };
+        let Some(inside) = text.strip_prefix('/') else {
+            return Err(wrong("it must be absolute"));
+        };
+        if text.len() > PATH_MAX {
+            return Err(wrong("it is longer than 4095 bytes"));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(wrong("it has a control character"));
+        }
+        let inside = inside.strip_suffix('/').unwrap_or(inside);
+        if inside.is_empty() && text.len() <= 2 {
+            return if text == "/" { Ok(TreePath::root()) } else { Err(wrong("it has an empty component")) };
+        }
+        for part in inside.split('/') {
+            match part {
+                "" => return Err(wrong("it has an empty component")),
+                "." | ".." => return Err(wrong("it has a . or .. component")),
+                _ if part.len() > COMPONENT_MAX => return Err(wrong("a component is longer than 255 bytes")),
+                _ => {}
+            }
+        }
+        Ok(TreePath(format!("/{inside}")))
+    }
+}
+
+impl TryFrom<String> for TreePath {
+    type Error = PathError;
+
+    fn try_from(text: String) -> Result<TreePath, PathError> {
+        text.parse()
+    }
+}
+
+impl From<TreePath> for String {
+    fn from(path: TreePath) -> String {
+        path.0
+    }
+}
+
+impl fmt::Display for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Ord for TreePath {
+    fn cmp(&self, other: &TreePath) -> std::cmp::Ordering {
+        self.components().cmp(other.components())
+    }
+}
+
+impl PartialOrd for TreePath {
+    fn partial_cmp(&self, other: &TreePath) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> TreePath {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_plain_absolute_paths_parse() {
+        assert_eq!(path("/usr/lib/").as_str(), "/usr/lib");
+        assert_eq!(path("/"), TreePath::root());
+        for bad in ["", "usr", "//", "/usr//lib", "/usr/../etc", "/./usr", "/usr/..", "/a\0b", "/a\nb"] {
+            assert!(bad.parse::<TreePath>().is_err(), "{bad:?}");
+        }
+        assert!(format!("/{}", "a".repeat(256)).parse::<TreePath>().is_err());
+    }
+
+    #[test]
+    fn paths_are_compared_by_whole_components() {
+        assert!(path("/usr/local/bin").is_within(&path("/usr/local")));
+        assert!(!path("/usr/local-evil").is_within(&path("/usr/local")));
+        assert!(path("/usr").is_within(&TreePath::root()));
+        assert!(!path("/usr").is_within(&path("/usr/local")));
+        let mut paths = ["/a-b", "/a/c", "/a"].map(path);
+        paths.sort();
+        assert_eq!(paths.map(String::from), ["/a", "/a/c", "/a-b"]);
+    }
+
+    #[test]
+    fn parent_join_and_name_fit_together() {
+        let file = path("/usr/lib/x");
+        assert_eq!(file.parent().unwrap().join("x").unwrap(), file);
+        assert_eq!(path("/usr").parent(), Some(TreePath::root()));
+        assert_eq!(TreePath::root().parent(), None);
+        assert_eq!(TreePath::root().join("usr/lib").unwrap(), path("/usr/lib"));
+        assert!(file.join("../y").is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! What became of each extension at boot: `status.json`, for people by way of `extruntime status`, and for fleets.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, ExtensionName, KernelRelease, Reason, Version};
+
+/// The outcome of one boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Status {
+    /// Layout of this document: 1.
+    pub schema_version: u32,
+    /// The running kernel, as `uname -r` says.
+    pub kernel: KernelRelease,
+    /// Name and version of the base OS.
+    pub base: String,
+    /// Every extension that the machine config names, in its order.
+    pub extensions: Vec<ExtensionStatus>,
+    /// What concerns the boot as a whole: no machine config, say, so that the base runs alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// The outcome for one extension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExtensionStatus {
+    /// The name that the machine config gives.
+    pub name: ExtensionName,
+    /// In or out.
+    pub state: State,
+    /// The version that was chosen, if one was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// The manifest that was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The key of the trust policy that signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// Why it is out; empty when it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+}
+
+/// Is an extension part of the running system?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Its files are overlaid.
+    Active,
+    /// It was left out.
+    Refused,
+}
