@@ -11,6 +11,7 @@ pub mod digest;
 pub mod kernel;
 pub mod listing;
 pub mod machine;
+pub mod manifest;
 pub mod name;
 pub mod path;
 pub mod reason;

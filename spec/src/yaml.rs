@@ -95,7 +95,8 @@ fn describe(error: &serde_saphyr::Error, text: &str, file: &str) -> YamlError {
         return YamlError { place: file.to_owned(), message: complaint };
     };
     let (line, column) = (place.line() as usize, place.column() as usize);
-    let mut message = complaint;
+    let complaint = complaint.trim_end_matches(&format!(" at line {line}, column {column}"));
+    let mut message = complaint.to_owned();
     if let Some(source) =
         text.lines().nth(line.saturating_sub(1)).filter(|source| source.chars().count() <= 160)
     {

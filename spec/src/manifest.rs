@@ -1,0 +1,511 @@
+//! `extension.yaml` and `base.yaml`: what goes into an image, as its author writes it.
+//!
+//! A manifest names no kernel and no architecture: templates such as `${kernel.release}` are filled in per build.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+use crate::artifact::Requirement;
+use crate::machine::API_VERSION;
+use crate::yaml::{self, YamlError};
+use crate::{Arch, Diagnose, Digest, ExtensionName, ModuleName, Outcome, TreePath, Version};
+
+/// An extension, before it is bound to a kernel and an architecture.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The file it came from, for errors.
+    pub file: String,
+    /// What the extension is called.
+    pub name: ExtensionName,
+    /// Its version.
+    pub version: Version,
+    /// Upstream's version of what it carries.
+    pub upstream: Option<Template>,
+    /// One line for people.
+    pub description: String,
+    /// SPDX licence expression.
+    pub license: Option<String>,
+    /// Architectures that it can be built for; empty means all.
+    pub architectures: Vec<Arch>,
+    /// Extensions that must be there too.
+    pub requires: Vec<Requirement>,
+    /// Where files come from and where they go.
+    pub payload: Payload,
+    /// Kernel modules to ship, with all that they need and the base lacks.
+    pub modules: Vec<ModuleName>,
+    /// Modules to load at boot, in order.
+    pub load: Vec<ModuleName>,
+}
+
+/// A base OS, before it is bound to a kernel and an architecture.
+#[derive(Debug, Clone)]
+pub struct BaseManifest {
+    /// The file it came from, for errors.
+    pub file: String,
+    /// What the base is called.
+    pub name: ExtensionName,
+    /// Its version.
+    pub version: Version,
+    /// Where files come from and where they go.
+    pub payload: Payload,
+    /// Modules of the root file system, besides those for boot.
+    pub modules: Vec<ModuleName>,
+    /// Modules that the initramfs loads to find the root file system.
+    pub boot_modules: Vec<ModuleName>,
+    /// Empty directories to make, for mounts.
+    pub directories: Vec<TreePath>,
+}
+
+/// Where files come from and where they go.
+#[derive(Debug, Clone, Default)]
+pub struct Payload {
+    /// The sources by name.
+    pub sources: BTreeMap<String, Source>,
+    /// What is taken from them.
+    pub contents: Vec<Content>,
+}
+
+/// Something that files can be taken from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its kind, and the file or directory.
+    pub origin: Origin,
+    /// Line and column in the manifest, for errors.
+    pub place: String,
+}
+
+/// The kinds of sources. Files are pinned by digest; a directory is the author's own and lies beside the manifest.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A directory, relative to the manifest.
+    Dir(Template),
+    /// One file.
+    File(Pinned),
+    /// A tar archive, plain or compressed.
+    Tar(Pinned),
+    /// A Debian package.
+    Deb(Pinned),
+}
+
+/// A file whose bytes are known beforehand.
+#[derive(Debug, Clone)]
+pub struct Pinned {
+    /// Its name, looked for beside the manifest and in the source directories.
+    pub file: Template,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// One thing that is taken from a source.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// The source.
+    pub from: String,
+    /// The file or directory inside it; the root for a source of one file.
+    pub path: Template,
+    /// Where it goes in the image.
+    pub to: Template,
+    /// Line and column in the manifest, for errors.
+    pub place: String,
+}
+
+/// Text with variables such as `${kernel.release}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    text: String,
+    /// File, line and column.
+    place: String,
+}
+
+/// The values of variables in one build.
+#[derive(Debug, Clone, Default)]
+pub struct Variables(BTreeMap<&'static str, String>);
+
+impl Variables {
+    /// Gives a variable its value.
+    pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.0.insert(name, value.into());
+    }
+}
+
+/// Variables that a manifest may use; those of the kernel have a value only where a kernel was given.
+pub const VARIABLES: [&str; 4] = ["arch", "kernel.release", "name", "version"];
+
+impl Template {
+    /// A template without variables that stands nowhere in a file.
+    pub fn literal(text: &str) -> Template {
+        Template { text: text.to_owned(), place: String::new() }
+    }
+
+    /// The text as written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// File, line and column, for errors about the expanded value.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Puts the values in.
+    pub fn expand(&self, variables: &Variables) -> Result<String, ManifestError> {
+        let wrong =
+            |problem: String, hint: String| ManifestError::At { place: self.place.clone(), problem, hint };
+        let mut expanded = String::new();
+        let mut rest = self.text.as_str();
+        while let Some((before, after)) = rest.split_once("${") {
+            expanded.push_str(before);
+            let Some((name, after)) = after.split_once('}') else {
+                return Err(wrong(
+                    format!("\"{}\" opens a variable and does not close it", self.text),
+                    String::new(),
+                ));
+            };
+            let known = VARIABLES.join(", ");
+            match variables.0.get(name) {
+                Some(value) => expanded.push_str(value),
+                None if VARIABLES.contains(&name) => {
+                    let hint = "give the kernel with --kernel DIR".to_owned();
+                    return Err(wrong(format!("${{{name}}} has no value in this build"), hint));
+                }
+                None => {
+                    return Err(wrong(
+                        format!("${{{name}}} is not a variable"),
+                        format!("there are {known}"),
+                    ));
+                }
+            }
+            rest = after;
+        }
+        expanded.push_str(rest);
+        Ok(expanded)
+    }
+}
+
+impl Manifest {
+    /// Reads an `extension.yaml`. `file` names the text in errors.
+    pub fn parse(text: &str, file: &str) -> Result<Manifest, ManifestError> {
+        let fragment: ExtensionFragment = yaml::parse(text, file)?;
+        let ExtensionFragment {
+            api_version,
+            kind,
+            name,
+            version,
+            upstream,
+            description,
+            license,
+            architectures,
+            requires,
+            sources,
+            contents,
+            modules,
+            load,
+        } = fragment;
+        check_header(&api_version, &kind, "Extension", file)?;
+        Ok(Manifest {
+            file: file.to_owned(),
+            name,
+            version,
+            upstream: upstream.map(|text| template(text, file)),
+            description,
+            license,
+            architectures,
+            requires,
+            payload: payload(sources, contents, file)?,
+            modules,
+            load,
+        })
+    }
+}
+
+impl BaseManifest {
+    /// Reads a `base.yaml`. `file` names the text in errors.
+    pub fn parse(text: &str, file: &str) -> Result<BaseManifest, ManifestError> {
+        let fragment: BaseFragment = yaml::parse(text, file)?;
+        let BaseFragment {
+            api_version,
+            kind,
+            name,
+            version,
+            sources,
+            contents,
+            modules,
+            boot_modules,
+            directories,
+        } = fragment;
+        check_header(&api_version, &kind, "Base", file)?;
+        Ok(BaseManifest {
+            file: file.to_owned(),
+            name,
+            version,
+            payload: payload(sources, contents, file)?,
+            modules,
+            boot_modules,
+            directories,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ExtensionFragment {
+    api_version: Spanned<String>,
+    kind: Spanned<String>,
+    name: ExtensionName,
+    version: Version,
+    upstream: Option<Spanned<String>>,
+    #[serde(default)]
+    description: String,
+    license: Option<String>,
+    #[serde(default)]
+    architectures: Vec<Arch>,
+    #[serde(default)]
+    requires: Vec<Requirement>,
+    #[serde(default)]
+    sources: BTreeMap<String, Spanned<SourceFragment>>,
+    #[serde(default)]
+    contents: Vec<ContentFragment>,
+    #[serde(default)]
+    modules: Vec<ModuleName>,
+    #[serde(default)]
+    load: Vec<ModuleName>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BaseFragment {
+    api_version: Spanned<String>,
+    kind: Spanned<String>,
+    name: ExtensionName,
+    version: Version,
+    #[serde(default)]
+    sources: BTreeMap<String, Spanned<SourceFragment>>,
+    #[serde(default)]
+    contents: Vec<ContentFragment>,
+    #[serde(default)]
+    modules: Vec<ModuleName>,
+    #[serde(default)]
+    boot_modules: Vec<ModuleName>,
+    #[serde(default)]
+    directories: Vec<TreePath>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceFragment {
+    dir: Option<Spanned<String>>,
+    file: Option<Spanned<String>>,
+    tar: Option<Spanned<String>>,
+    deb: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "hex_digest")]
+    sha256: Option<Digest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContentFragment {
+    from: Spanned<String>,
+    path: Option<Spanned<String>>,
+    to: Spanned<String>,
+}
+
+fn hex_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong =
+        || serde::de::Error::custom(format!("\"{text}\" is not a sha256: expected 64 lower-case hex digits"));
+    Digest::from_hex(&text).map(Some).map_err(|_| wrong())
+}
+
+fn place<T>(spanned: &Spanned<T>, file: &str) -> String {
+    format!("{file}:{}:{}", spanned.referenced.line(), spanned.referenced.column())
+}
+
+fn template(spanned: Spanned<String>, file: &str) -> Template {
+    Template { place: place(&spanned, file), text: spanned.value }
+}
+
+fn check_header(
+    api_version: &Spanned<String>,
+    kind: &Spanned<String>,
+    wanted: &str,
+    file: &str,
+) -> Result<(), ManifestError> {
+    let expect = |found: &Spanned<String>, key: &str, wanted: &str| match found.value == wanted {
+        true => Ok(()),
+        false => Err(ManifestError::At {
+            place: place(found, file),
+            problem: format!("{key} is \"{}\"", found.value),
+            hint: format!("write {key}: {wanted}"),
+        }),
+    };
+    expect(api_version, "apiVersion", API_VERSION)?;
+    expect(kind, "kind", wanted)
+}
+
+fn payload(
+    sources: BTreeMap<String, Spanned<SourceFragment>>,
+    contents: Vec<ContentFragment>,
+    file: &str,
+) -> Result<Payload, ManifestError> {
+    let sources: BTreeMap<String, Source> = sources
+        .into_iter()
+        .map(|(name, fragment)| source(&name, fragment, file).map(|source| (name, source)))
+        .collect::<Result<_, _>>()?;
+    let contents =
+        contents.into_iter().map(|fragment| content(fragment, &sources, file)).collect::<Result<_, _>>()?;
+    Ok(Payload { sources, contents })
+}
+
+fn source(name: &str, fragment: Spanned<SourceFragment>, file: &str) -> Result<Source, ManifestError> {
+    let place = place(&fragment, file);
+    let wrong =
+        |problem: String, hint: &str| ManifestError::At { place: place.clone(), problem, hint: hint.into() };
+    let SourceFragment { dir, file: single, tar, deb, sha256 } = fragment.value;
+    let pinned = |name: Spanned<String>| match sha256 {
+        Some(digest) => Ok(Pinned { file: template(name, file), digest }),
+        None => Err(wrong(
+            format!("the source \"{}\" has no sha256", name.value),
+            "add sha256: with the 64 hex digits that `sha256sum` prints for the file",
+        )),
+    };
+    let origin = match (dir, single, tar, deb) {
+        (Some(_), None, None, None) if sha256.is_some() => {
+            return Err(wrong(
+                format!("the source \"{name}\" is a directory and has a sha256"),
+                "take it away",
+            ));
+        }
+        (Some(dir), None, None, None) => Origin::Dir(template(dir, file)),
+        (None, Some(single), None, None) => Origin::File(pinned(single)?),
+        (None, None, Some(tar), None) => Origin::Tar(pinned(tar)?),
+        (None, None, None, Some(deb)) => Origin::Deb(pinned(deb)?),
+        _ => {
+            let problem = format!("the source \"{name}\" must have exactly one of dir, file, tar and deb");
+            return Err(wrong(problem, "name a source for each file or directory"));
+        }
+    };
+    Ok(Source { origin, place })
+}
+
+fn content(
+    fragment: ContentFragment,
+    sources: &BTreeMap<String, Source>,
+    file: &str,
+) -> Result<Content, ManifestError> {
+    let ContentFragment { from, path, to } = fragment;
+    let place = place(&from, file);
+    if !sources.contains_key(&from.value) {
+        let names: Vec<_> = sources.keys().map(String::as_str).collect();
+        let hint = match names.is_empty() {
+            true => "there are no sources: add it under sources:".to_owned(),
+            false => format!("there are {}", names.join(", ")),
+        };
+        return Err(ManifestError::At {
+            place,
+            problem: format!("\"{}\" is not a source", from.value),
+            hint,
+        });
+    }
+    Ok(Content {
+        from: from.value,
+        path: path.map_or_else(|| Template::literal("/"), |path| template(path, file)),
+        to: template(to, file),
+        place,
+    })
+}
+
+/// Why a manifest was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It is not the YAML that it should be.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// It says something that cannot be.
+    #[error("{place}: {problem}")]
+    At {
+        /// File, line and column.
+        place: String,
+        /// The complaint.
+        problem: String,
+        /// What to do; may be empty.
+        hint: String,
+    },
+}
+
+impl Diagnose for ManifestError {
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            ManifestError::Yaml(error) => error.hint(),
+            ManifestError::At { hint, .. } => Some(hint.clone()).filter(|hint| !hint.is_empty()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+apiVersion: v1alpha1
+kind: Extension
+name: wireguard-tools
+version: 1.0.0
+upstream: \"wg for ${kernel.release}\"
+sources:
+  tools:
+    deb: wireguard-tools.deb
+    sha256: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad
+contents:
+  - from: tools
+    path: /usr/bin/wg
+    to: /usr/bin/wg
+";
+
+    #[track_caller]
+    fn refused(text: &str, message: &str) {
+        assert_eq!(Manifest::parse(text, "e.yaml").unwrap_err().to_string().lines().next(), Some(message));
+    }
+
+    #[test]
+    fn a_manifest_is_read_and_filled_in() {
+        let manifest = Manifest::parse(GOOD, "e.yaml").unwrap();
+        let upstream = manifest.upstream.unwrap();
+        let mut variables = Variables::default();
+        let error = upstream.expand(&variables).unwrap_err();
+        assert_eq!(error.to_string(), "e.yaml:5:11: ${kernel.release} has no value in this build");
+        assert_eq!(error.hint().as_deref(), Some("give the kernel with --kernel DIR"));
+        variables.set("kernel.release", "6.1.0");
+        assert_eq!(upstream.expand(&variables).unwrap(), "wg for 6.1.0");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        refused(&GOOD.replace("from: tools", "from: tool"), "e.yaml:11:11: \"tool\" is not a source");
+        refused(&GOOD.replace("kind: Extension", "kind: Base"), "e.yaml:2:7: kind is \"Base\"");
+        refused(
+            &GOOD.replace("    deb: ", "    dir: x\n    deb: "),
+            "e.yaml:8:5: the source \"tools\" must have exactly one of dir, file, tar and deb",
+        );
+        let digest = GOOD.lines().find(|line| line.contains("sha256")).unwrap();
+        refused(
+            &GOOD.replace(&format!("{digest}\n"), ""),
+            "e.yaml:8:5: the source \"wireguard-tools.deb\" has no sha256",
+        );
+        refused(
+            &GOOD.replace("ba78", "xa78"),
+            "e.yaml:9:13: \"xa7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\" is not a sha256: expected 64 lower-case hex digits",
+        );
+        for (bad, message) in
+            [("${x}", "${x} is not a variable"), ("${", "\"${\" opens a variable and does not close it")]
+        {
+            let error = Template::literal(bad).expand(&Variables::default()).unwrap_err();
+            assert_eq!(error.to_string(), format!(": {message}"));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The end of a program that did not succeed.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use spec::{Diagnose, Outcome};
+
+/// Any error of any room, on its way to the person who ran the command.
+pub struct Failure(Box<dyn Diagnose + Send + Sync>);
+
+impl<E: Diagnose + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure(Box::new(error))
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl Failure {
+    /// The error as its reader sees it: the sentence, one cause a line, then what to do.
+    fn describe(&self) -> String {
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
+        let mut text = format!("{red}error:{red:#} {}\n", self.0);
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            text += &format!("  caused by: {error}\n");
+            cause = error.source();
+        }
+        if let Some(hint) = self.0.hint() {
+            text += &format!("\n{cyan}hint:{cyan:#} {hint}\n");
+        }
+        text
+    }
+}
+
+/// Runs a command to its exit code: 0 done, 1 refused, 2 could not look.
+pub fn run(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+    let Err(failure) = command() else { return ExitCode::SUCCESS };
+    anstream::eprint!("{}", failure.describe());
+    ExitCode::from(failure.0.outcome().exit_code())
+}
+
+/// A file that could not be read or written; every command has some.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} {}", path.display())]
+pub struct Place {
+    verb: &'static str,
+    path: PathBuf,
+    #[source]
+    source: std::io::Error,
+}
+
+impl Place {
+    /// For `map_err`: what was tried on which path.
+    pub fn cannot(verb: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Place {
+        let path = path.into();
+        move |source| Place { verb, path, source }
+    }
+}
+
+impl Diagnose for Place {
+    fn outcome(&self) -> Outcome {
+        Outcome::Unavailable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_once_with_its_causes_and_a_hint() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the joint does not fit")]
+        struct Joint(#[source] std::io::Error);
+        impl Diagnose for Joint {
+            fn outcome(&self) -> Outcome {
+                Outcome::Refused
+            }
+            fn hint(&self) -> Option<String> {
+                Some("cut it again".into())
+            }
+        }
+        let failure = Failure::from(Joint(std::io::Error::other("too wide")));
+        let plain = anstream::adapter::strip_str(&failure.describe()).to_string();
+        assert_eq!(plain, "error: the joint does not fit\n  caused by: too wide\n\nhint: cut it again\n");
+    }
+}
