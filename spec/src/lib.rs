@@ -16,6 +16,7 @@ pub mod name;
 pub mod path;
 pub mod reason;
 pub mod status;
+pub mod template;
 pub mod version;
 pub mod yaml;
 

@@ -9,6 +9,7 @@ use serde_saphyr::Spanned;
 
 use crate::artifact::Requirement;
 use crate::machine::API_VERSION;
+use crate::template::Template;
 use crate::yaml::{self, YamlError};
 use crate::{Arch, Diagnose, Digest, ExtensionName, ModuleName, Outcome, TreePath, Version};
 
@@ -109,79 +110,6 @@ pub struct Content {
     pub to: Template,
     /// Line and column in the manifest, for errors.
     pub place: String,
-}
-
-/// Text with variables such as `${kernel.release}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    text: String,
-    /// File, line and column.
-    place: String,
-}
-
-/// The values of variables in one build.
-#[derive(Debug, Clone, Default)]
-pub struct Variables(BTreeMap<&'static str, String>);
-
-impl Variables {
-    /// Gives a variable its value.
-    pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
-        self.0.insert(name, value.into());
-    }
-}
-
-/// Variables that a manifest may use; those of the kernel have a value only where a kernel was given.
-pub const VARIABLES: [&str; 4] = ["arch", "kernel.release", "name", "version"];
-
-impl Template {
-    /// A template without variables that stands nowhere in a file.
-    pub fn literal(text: &str) -> Template {
-        Template { text: text.to_owned(), place: String::new() }
-    }
-
-    /// The text as written.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// File, line and column, for errors about the expanded value.
-    pub fn place(&self) -> &str {
-        &self.place
-    }
-
-    /// Puts the values in.
-    pub fn expand(&self, variables: &Variables) -> Result<String, ManifestError> {
-        let wrong =
-            |problem: String, hint: String| ManifestError::At { place: self.place.clone(), problem, hint };
-        let mut expanded = String::new();
-        let mut rest = self.text.as_str();
-        while let Some((before, after)) = rest.split_once("${") {
-            expanded.push_str(before);
-            let Some((name, after)) = after.split_once('}') else {
-                return Err(wrong(
-                    format!("\"{}\" opens a variable and does not close it", self.text),
-                    String::new(),
-                ));
-            };
-            let known = VARIABLES.join(", ");
-            match variables.0.get(name) {
-                Some(value) => expanded.push_str(value),
-                None if VARIABLES.contains(&name) => {
-                    let hint = "give the kernel with --kernel DIR".to_owned();
-                    return Err(wrong(format!("${{{name}}} has no value in this build"), hint));
-                }
-                None => {
-                    return Err(wrong(
-                        format!("${{{name}}} is not a variable"),
-                        format!("there are {known}"),
-                    ));
-                }
-            }
-            rest = after;
-        }
-        expanded.push_str(rest);
-        Ok(expanded)
-    }
 }
 
 impl Manifest {
@@ -323,7 +251,8 @@ fn place<T>(spanned: &Spanned<T>, file: &str) -> String {
 }
 
 fn template(spanned: Spanned<String>, file: &str) -> Template {
-    Template { place: place(&spanned, file), text: spanned.value }
+    let place = place(&spanned, file);
+    Template::new(spanned.value, place)
 }
 
 fn check_header(
@@ -475,13 +404,8 @@ contents:
     #[test]
     fn a_manifest_is_read_and_filled_in() {
         let manifest = Manifest::parse(GOOD, "e.yaml").unwrap();
-        let upstream = manifest.upstream.unwrap();
-        let mut variables = Variables::default();
-        let error = upstream.expand(&variables).unwrap_err();
-        assert_eq!(error.to_string(), "e.yaml:5:11: ${kernel.release} has no value in this build");
-        assert_eq!(error.hint().as_deref(), Some("give the kernel with --kernel DIR"));
-        variables.set("kernel.release", "6.1.0");
-        assert_eq!(upstream.expand(&variables).unwrap(), "wg for 6.1.0");
+        assert_eq!(manifest.upstream.unwrap().place(), "e.yaml:5:11");
+        assert_eq!(manifest.payload.contents[0].to.as_str(), "/usr/bin/wg");
     }
 
     #[test]
@@ -501,11 +425,5 @@ contents:
             &GOOD.replace("ba78", "xa78"),
             "e.yaml:9:13: \"xa7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\" is not a sha256: expected 64 lower-case hex digits",
         );
-        for (bad, message) in
-            [("${x}", "${x} is not a variable"), ("${", "\"${\" opens a variable and does not close it")]
-        {
-            let error = Template::literal(bad).expand(&Variables::default()).unwrap_err();
-            assert_eq!(error.to_string(), format!(": {message}"));
-        }
     }
 }
