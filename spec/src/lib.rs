@@ -6,6 +6,7 @@
 pub mod arch;
 pub mod artifact;
 pub mod base;
+pub mod boot;
 pub mod diagnose;
 pub mod digest;
 pub mod kernel;

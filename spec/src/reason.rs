@@ -35,6 +35,8 @@ pub enum ReasonCode {
     SymbolMissing,
     /// A module imports a symbol that is exported with another CRC: its meaning has changed.
     SymbolCrcMismatch,
+    /// A module imports a symbol that is exported to others only: by its licence, or in a namespace it does not import.
+    SymbolRestricted,
     /// A module of the same name is there already.
     ModuleDuplicate,
     /// A required extension is missing, refused, or of another version.

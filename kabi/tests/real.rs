@@ -1,0 +1,335 @@
+//! Two real Debian kernels, with modpost's Module.symvers, kmod's depmod and modinfo as judges of this room.
+
+// clippy.toml allows it in test functions; these are their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use kabi::{Candidate, Module, Owner, Profile, Record, Verdict, closure, decompress, index, judge};
+use spec::{Arch, ExtensionName, KernelRelease, ModuleName, ReasonCode, TreePath};
+
+/// Linux 6.1 with plain modules.
+static KERNEL: LazyLock<Kernel> = LazyLock::new(|| Kernel::read("kernel"));
+/// Linux 6.12 with modules in xz.
+static OTHER: LazyLock<Kernel> = LazyLock::new(|| Kernel::read("other-kernel"));
+
+struct Kernel {
+    root: PathBuf,
+    release: KernelRelease,
+    profile: Profile,
+    files: Vec<PathBuf>,
+    modules: Vec<Module>,
+}
+
+impl Kernel {
+    fn read(directory: &str) -> Kernel {
+        let inputs = std::env::var("TENON_INPUTS")
+            .expect("TENON_INPUTS does not name the directory of real kernels: run `cargo xtask test`");
+        let root = Path::new(&inputs).join(directory);
+        let release = only_entry(&root.join("lib/modules"));
+        let symvers = root.join(format!("usr/src/linux-headers-{release}/Module.symvers"));
+        let release: KernelRelease = release.parse().unwrap();
+        let symvers = std::fs::read_to_string(symvers).unwrap();
+        let mut files = Vec::new();
+        collect_files(&root.join(format!("lib/modules/{release}/kernel")), &mut files);
+        files.sort();
+        Kernel {
+            modules: files.iter().map(|file| read_module(&root, file)).collect(),
+            profile: Profile::from_symvers(&symvers, release.clone(), Arch::Amd64).unwrap(),
+            root,
+            release,
+            files,
+        }
+    }
+
+    fn file(&self, name: &str) -> &Path {
+        let wanted: ModuleName = name.parse().unwrap();
+        let holds = |file: &&PathBuf| ModuleName::from_file_name(file_name(file)).as_ref() == Some(&wanted);
+        self.files.iter().find(holds).unwrap()
+    }
+
+    fn module(&self, name: &str) -> Module {
+        read_module(&self.root, self.file(name))
+    }
+}
+
+fn only_entry(directory: &Path) -> String {
+    let mut entries = std::fs::read_dir(directory).unwrap();
+    let entry = entries.next().unwrap().unwrap().file_name().into_string().unwrap();
+    assert!(entries.next().is_none(), "{} holds more than one kernel", directory.display());
+    entry
+}
+
+fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => collect_files(&path, files),
+            false => files.push(path),
+        }
+    }
+}
+
+fn file_name(file: &Path) -> &str {
+    file.file_name().unwrap().to_str().unwrap()
+}
+
+fn read_bytes(file: &Path) -> Vec<u8> {
+    decompress(file_name(file), std::fs::read(file).unwrap()).unwrap()
+}
+
+/// The path that the module has in an image, where /lib is /usr/lib.
+fn image_path(root: &Path, file: &Path) -> TreePath {
+    format!("/usr/{}", file.strip_prefix(root).unwrap().display()).parse().unwrap()
+}
+
+fn read_module(root: &Path, file: &Path) -> Module {
+    Module::parse(&image_path(root, file), &read_bytes(file)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn name(text: &str) -> ExtensionName {
+    text.parse().unwrap()
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_module_of_both_kernels_is_read() {
+    assert_eq!((KERNEL.files.len(), KERNEL.modules.len()), (1121, 1121));
+    assert_eq!((OTHER.files.len(), OTHER.modules.len()), (1138, 1138));
+    for kernel in [&KERNEL, &OTHER] {
+        for module in &kernel.modules {
+            assert_eq!(module.release(), kernel.release.as_str(), "{}", module.path);
+            assert!(module.imports.values().all(|import| import.crc.is_some()), "{}", module.path);
+        }
+    }
+}
+
+#[test]
+fn exports_are_those_that_modpost_saw() {
+    for kernel in [&*KERNEL, &*OTHER] {
+        let read: BTreeSet<&ModuleName> = kernel.modules.iter().map(|module| &module.name).collect();
+        let wanted: BTreeMap<_, _> = kernel
+            .profile
+            .exports()
+            .filter(|(_, known)| matches!(&known.owner, Owner::Module(name) if read.contains(name)))
+            .map(|(symbol, known)| (symbol, (known.owner.to_string(), &known.export)))
+            .collect();
+        let found: BTreeMap<_, _> = kernel
+            .modules
+            .iter()
+            .flat_map(|module| module.exports.iter().map(|export| (module.name.to_string(), export)))
+            .map(|(owner, (symbol, export))| (symbol, (owner, export)))
+            .collect();
+        assert!(wanted.len() > 300 && found == wanted, "{}", kernel.release);
+    }
+}
+
+#[test]
+fn no_module_is_refused_by_its_own_kernel() {
+    let extension = name("everything");
+    for kernel in [&*KERNEL, &*OTHER] {
+        let all = Record::new(kernel.modules.clone()).unwrap();
+        let candidate = Candidate { name: &extension, kernel: Some(&kernel.release), record: &all };
+        let verdicts = judge(&kernel.profile, &Record::default(), &[candidate]);
+        assert!(matches!(&verdicts[..], [Verdict::Fits(_)]), "{verdicts:#?}");
+    }
+
+    // The same with all but one of them in the base.
+    let (one, rest): (Vec<_>, Vec<_>) =
+        KERNEL.modules.iter().cloned().partition(|module| module.name.as_str() == "wireguard");
+    let (one, rest) = (Record::new(one).unwrap(), Record::new(rest).unwrap());
+    let candidate = Candidate { name: &extension, kernel: Some(&KERNEL.release), record: &one };
+    assert!(matches!(&judge(&KERNEL.profile, &rest, &[candidate])[..], [Verdict::Fits(_)]));
+}
+
+#[test]
+fn a_module_of_the_other_kernel_is_refused_by_its_symbols() {
+    let base =
+        Record::new(KERNEL.modules.iter().filter(|m| m.name.as_str() != "wireguard").cloned().collect());
+    let other = Record::new(vec![OTHER.module("wireguard")]).unwrap();
+    let extension = name("wireguard");
+    let candidate = Candidate { name: &extension, kernel: Some(&OTHER.release), record: &other };
+    let verdict = judge(&KERNEL.profile, &base.unwrap(), &[candidate]).remove(0);
+    let Verdict::Unfit(reasons) = verdict else { panic!("it fits") };
+    assert_eq!(reasons[0].code, ReasonCode::KernelMismatch);
+    assert_eq!(reasons[1].code, ReasonCode::SymbolCrcMismatch);
+    assert_eq!(reasons[1].symbol.as_deref(), Some("module_layout"));
+    assert!(reasons.len() > 50);
+    // What is refused is exactly what differs between the two files of modpost.
+    for reason in &reasons[1..] {
+        let symbol = reason.symbol.as_deref().unwrap().parse().unwrap();
+        let crc = |kernel: &Kernel| kernel.profile.get(&symbol).and_then(|known| known.export.crc);
+        assert_ne!(crc(&KERNEL), crc(&OTHER), "{reason}");
+        let shown = crc(&OTHER).unwrap().to_string();
+        assert!(
+            reason.sentence.contains(symbol.as_str())
+                && [&reason.found, &reason.wanted].contains(&&Some(shown))
+        );
+    }
+    let differing = OTHER.module("wireguard").imports.into_keys().filter(|symbol| {
+        let crc = |kernel: &Kernel| kernel.profile.get(symbol).and_then(|known| known.export.crc);
+        crc(&KERNEL) != crc(&OTHER)
+    });
+    assert_eq!(differing.count(), reasons.len() - 1);
+}
+
+#[test]
+fn wireguard_takes_along_what_it_needs() {
+    let facts_of =
+        |name: &ModuleName| Ok::<_, io::Error>(KERNEL.modules.iter().find(|m| m.name == *name).cloned());
+    let ship = |base_has: &BTreeSet<ModuleName>| {
+        closure(&["wireguard".parse().unwrap()], facts_of, &KERNEL.profile, base_has).unwrap()
+    };
+    let shipped = ship(&BTreeSet::new());
+    for needed in
+        ["wireguard", "udp_tunnel", "ip6_udp_tunnel", "libchacha20poly1305", "libchacha", "curve25519_x86_64"]
+    {
+        assert!(shipped.contains_key(&needed.parse().unwrap()), "{needed}");
+    }
+    let record = Record::new(shipped.values().cloned().collect()).unwrap();
+    let extension = name("wireguard");
+    let candidate = Candidate { name: &extension, kernel: Some(&KERNEL.release), record: &record };
+    assert!(matches!(&judge(&KERNEL.profile, &Record::default(), &[candidate])[..], [Verdict::Fits(_)]));
+
+    let base_has = BTreeSet::from(["udp_tunnel".parse().unwrap(), "ip6_udp_tunnel".parse().unwrap()]);
+    let fewer = ship(&base_has);
+    assert!(fewer.keys().all(|name| !base_has.contains(name)));
+    assert_eq!(fewer.len() + base_has.len(), shipped.len());
+}
+
+#[test]
+fn the_index_is_that_of_depmod() {
+    let is_network = |module: &&Module| module.path.as_str().contains("/net/");
+    let (net, base): (Vec<_>, Vec<_>) = KERNEL.modules.iter().partition(is_network);
+    let record = |modules: Vec<&Module>| Record::new(modules.into_iter().cloned().collect()).unwrap();
+    let (net, base) = (record(net), record(base));
+    assert!(net.modules().len() > 100);
+    let ours = index::build(&KERNEL.release, &base, &[&net]).unwrap().files;
+
+    let mut depmod = Command::new("depmod");
+    depmod.args(["-C", "/dev/null", "-n", "-b"]).arg(&KERNEL.root).arg(KERNEL.release.as_str());
+    let theirs = output(&mut depmod);
+
+    let lines = |text: &str, start: &str| -> BTreeSet<String> {
+        text.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect()
+    };
+    let symbols = |start: &str| -> BTreeSet<String> { lines(&theirs, start) };
+    assert_eq!(lines(&ours["modules.symbols"], "alias symbol:"), symbols("alias symbol:"));
+    assert_eq!(lines(&ours["modules.softdep"], "softdep "), symbols("softdep "));
+    let aliases = &symbols("alias ") - &symbols("alias symbol:");
+    assert_eq!(lines(&ours["modules.alias"], "alias "), aliases);
+    assert!(aliases.len() > 2000);
+
+    let (ours, theirs) = (needs(&ours["modules.dep"]), needs(&theirs));
+    assert_eq!(ours.len(), 1121);
+    let as_sets = |needs: &BTreeMap<String, Vec<String>>| -> BTreeMap<String, BTreeSet<String>> {
+        needs.iter().map(|(module, needed)| (module.clone(), needed.iter().cloned().collect())).collect()
+    };
+    assert_eq!(as_sets(&ours), as_sets(&theirs));
+    assert_is_loadable(&ours);
+    assert_is_loadable(&theirs);
+}
+
+/// The lines of a modules.dep.
+fn needs(text: &str) -> BTreeMap<String, Vec<String>> {
+    let line = |line: &str| {
+        let (module, needed) = line.split_once(".ko:")?;
+        Some((format!("{module}.ko"), needed.split_whitespace().map(str::to_owned).collect()))
+    };
+    text.lines().filter(|line| line.starts_with("kernel/")).filter_map(line).collect()
+}
+
+/// modprobe loads a line from its end: whatever a module needs must come after it.
+#[track_caller]
+fn assert_is_loadable(needs: &BTreeMap<String, Vec<String>>) {
+    for (module, needed) in needs {
+        for (index, one) in needed.iter().enumerate() {
+            let later = &needed[index + 1..];
+            assert!(needs[one].iter().all(|its| later.contains(its)), "{module}: {one} comes too late");
+        }
+    }
+}
+
+#[test]
+fn modinfo_reads_the_same() {
+    let fields =
+        ["name", "vermagic", "license", "srcversion", "depends", "softdep", "firmware", "alias", "import_ns"];
+    for (kernel, name) in [
+        (&*KERNEL, "wireguard"),
+        (&*KERNEL, "btrfs"),
+        (&*KERNEL, "daqboard2000"),
+        (&*KERNEL, "cxl_mem"),
+        (&*KERNEL, "curve25519-x86_64"),
+        (&*OTHER, "wireguard"),
+        (&*OTHER, "mana_ib"),
+    ] {
+        let module = kernel.module(name);
+        let texts = |values: &[kabi::InfoText]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
+        for field in fields {
+            let ours = match field {
+                "name" => vec![module.name.to_string()],
+                "vermagic" => vec![module.vermagic.to_string()],
+                "license" => texts(module.license.as_slice()),
+                "srcversion" => texts(module.srcversion.as_slice()),
+                "softdep" => texts(&module.softdeps),
+                "firmware" => texts(&module.firmware),
+                "import_ns" => texts(&module.namespaces),
+                "alias" => module.aliases.iter().map(ToString::to_string).collect(),
+                _ => module.depends.iter().map(ToString::to_string).collect(),
+            };
+            let theirs = output(Command::new("modinfo").args(["-F", field]).arg(kernel.file(name)));
+            let theirs: Vec<String> = match field {
+                "depends" => theirs
+                    .trim()
+                    .split(',')
+                    .filter(|name| !name.is_empty())
+                    .map(|name| name.replace('-', "_"))
+                    .collect(),
+                _ => theirs.lines().map(str::to_owned).collect(),
+            };
+            assert_eq!(ours, theirs, "{name} {field}");
+        }
+    }
+}
+
+#[test]
+fn a_real_module_cut_short_is_an_error_at_any_length() {
+    let file = KERNEL.file("wireguard");
+    let (path, bytes) = (image_path(&KERNEL.root, file), std::fs::read(file).unwrap());
+    // Section headers end the ELF file: e_shoff and e_shnum (ELF gABI, ELF header); the signature follows.
+    let shoff = u64::from_le_bytes(bytes[0x28..0x30].try_into().unwrap()) as usize;
+    let shnum = u16::from_le_bytes(bytes[0x3c..0x3e].try_into().unwrap()) as usize;
+    let end = shoff + shnum * 64;
+    assert!(Module::parse(&path, &bytes[..end]).is_ok());
+    for length in (0..end).step_by(97).chain(end - 100..end) {
+        let error = Module::parse(&path, &bytes[..length]).unwrap_err().to_string();
+        assert!(error.contains("header"), "{length}: {error}");
+    }
+    for length in end..bytes.len() {
+        assert!(Module::parse(&path, &bytes[..length]).is_ok(), "{length}: only the signature is cut");
+    }
+}
+
+#[test]
+fn a_whole_kernel_goes_through_its_documents_unchanged() {
+    let record = Record::new(KERNEL.modules.clone()).unwrap();
+    let json = record.to_json();
+    assert!(json.len() < 8 << 20, "{} bytes", json.len());
+    assert_eq!(Record::parse(&json).unwrap(), record);
+    let text = KERNEL.profile.to_text();
+    assert_eq!(text.lines().count(), 3 + 14415);
+    assert_eq!(Profile::parse(&text).unwrap(), KERNEL.profile);
+    assert_eq!(Profile::parse(&text).unwrap().to_text(), text);
+    let kernel_only = KERNEL.profile.restricted_to(&BTreeSet::new());
+    assert!(kernel_only.exports().all(|(_, known)| known.owner == Owner::Kernel));
+    assert!(kernel_only.exports().count() > 8000);
+}
