@@ -1,1 +1,37 @@
-//! See ARCHITECTURE.md.
+//! Where artifacts live: OCI image layouts on disk, and registries.
+//!
+//! An artifact is named by the digest of its manifest, and every other blob by a digest in that manifest. Whoever
+//! gives out the bytes, a disk or a registry, is a stranger: sizes are bounded, digests are checked, and names only
+//! ever find a candidate.
+//!
+//! | where | read | write |
+//! |---|---|---|
+//! | directory | [`Layout`] | [`Store`] |
+//! | registry (feature `registry`) | `Registry::pull` | `Registry::push` |
+//!
+//! Without the feature nothing here uses the network: the boot program reads layouts.
+
+pub mod artifact;
+mod blobs;
+pub mod descriptor;
+pub mod document;
+pub mod error;
+pub mod layout;
+pub mod reference;
+pub mod referrers;
+#[cfg(feature = "registry")]
+pub mod registry;
+mod staging;
+pub mod store;
+pub mod transfer;
+
+pub use artifact::Artifact;
+pub use descriptor::Descriptor;
+pub use error::CatalogError;
+pub use layout::{Entry, Layout};
+pub use reference::{LayoutReference, Reference, RegistryReference, Selector, Tag};
+pub use referrers::Signatures;
+#[cfg(feature = "registry")]
+pub use registry::{PlainHttp, Progress, Registry, RegistryError};
+pub use store::{NewExtension, Store};
+pub use transfer::copy_layout;

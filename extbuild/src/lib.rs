@@ -1,1 +1,16 @@
-//! See ARCHITECTURE.md.
+//! The builder: from a manifest to a signed artifact in a registry.
+//!
+//! [`pipeline`] tells how an extension is built, [`base`] how a base OS is. `commands` has one file for each
+//! subcommand; [`cli`] has their arguments.
+
+pub mod base;
+mod base_dir;
+pub mod cli;
+mod commands;
+mod kernel;
+mod lint;
+mod modules;
+pub mod pipeline;
+mod plan;
+mod source;
+mod tree;

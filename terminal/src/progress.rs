@@ -25,8 +25,9 @@ impl Progress {
         Progress(bar)
     }
 
-    /// So much is done, of the size given at the start.
-    pub fn at(&self, done: u64) {
+    /// So much is done, of so much.
+    pub fn of(&self, done: u64, all: u64) {
+        self.0.set_length(all);
         self.0.set_position(done);
     }
 

@@ -1,1 +1,126 @@
-//! Whole-system tests and their harness.
+//! What the whole-system tests share: a directory for each test, our programs run as a user runs them, and what they
+//! said in a form that is the same on every machine.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A directory of its own for one test; gone with the value.
+#[derive(Debug)]
+pub struct Context {
+    dir: tempfile::TempDir,
+}
+
+/// How a program ended and what it said.
+#[derive(Debug)]
+pub struct Said {
+    /// Exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Data.
+    pub stdout: String,
+    /// Words.
+    pub stderr: String,
+}
+
+/// The value of a variable that `cargo xtask test` sets.
+///
+/// # Panics
+/// Where it is not set: a test that cannot look must not pass.
+pub fn from_xtask(variable: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(value) => value.into(),
+        None => panic!("{variable} is not set; run `cargo xtask test`"),
+    }
+}
+
+/// The directory of real inputs.
+pub fn inputs() -> PathBuf {
+    from_xtask("TENON_INPUTS")
+}
+
+/// The top directory of the checkout.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is one level below the top")
+}
+
+impl Default for Context {
+    fn default() -> Context {
+        Context::new()
+    }
+}
+
+impl Context {
+    /// A new, empty directory.
+    pub fn new() -> Context {
+        Context { dir: tempfile::tempdir().expect("there is room for temporary files") }
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A path in the directory, as an argument.
+    pub fn path(&self, relative: &str) -> String {
+        self.dir().join(relative).display().to_string()
+    }
+
+    /// Writes a file, and the directories above it.
+    pub fn write(&self, relative: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.dir().join(relative);
+        fs::create_dir_all(path.parent().expect("a file is in a directory")).expect("the directory can be made");
+        fs::write(&path, bytes).expect("the file can be written");
+        path
+    }
+
+    /// Runs `extbuild` in the directory.
+    pub fn extbuild(&self, args: &[&str]) -> Said {
+        self.run(Command::new(from_xtask("TENON_EXTBUILD")).args(args))
+    }
+
+    /// Runs `extfactory` in the directory.
+    pub fn extfactory(&self, args: &[&str]) -> Said {
+        self.run(Command::new(from_xtask("TENON_EXTFACTORY")).args(args))
+    }
+
+    /// Runs any program in the directory.
+    pub fn run(&self, command: &mut Command) -> Said {
+        let output = command.current_dir(self.dir()).output().expect("the program starts");
+        let text = |bytes: Vec<u8>| self.plain(&String::from_utf8_lossy(&bytes));
+        Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Takes out what differs between machines.
+    fn plain(&self, text: &str) -> String {
+        let inputs = std::env::var("TENON_INPUTS").unwrap_or_else(|_| "[INPUTS]".into());
+        text.replace(&self.dir().display().to_string(), "[DIR]")
+            .replace(&inputs, "[INPUTS]")
+            .replace(&root().display().to_string(), "[ROOT]")
+    }
+}
+
+impl Said {
+    /// The program must have succeeded; returns its data without the end of line.
+    ///
+    /// # Panics
+    /// Where it has not.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{self}");
+        self.stdout.trim_end().to_owned()
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => writeln!(f, "exit code {code}")?,
+            None => writeln!(f, "ended by a signal")?,
+        }
+        if !self.stdout.is_empty() {
+            writeln!(f, "--- stdout\n{}", self.stdout)?;
+        }
+        write!(f, "--- stderr\n{}", self.stderr)
+    }
+}

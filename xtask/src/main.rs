@@ -1,1 +1,70 @@
-fn main() {}
+//! `cargo xtask …`: the project's chores, each doing its own set-up.
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program for people")]
+
+use std::env;
+use std::process::ExitCode;
+
+use spec::Diagnose;
+use xtask::progress::size;
+use xtask::workspace::Workspace;
+use xtask::{Error, demo, inputs, steps, test};
+
+const HELP: &str = "\
+The project's chores. Each does its own set-up; downloads are kept under target/.
+
+Usage: cargo xtask CHORE
+
+Chores:
+  demo     the main job from start to end: base, extensions, registry, ISO image, boot
+  inputs   fetch the real kernels, firmware and programs into target/inputs
+  test     check and test everything, as the continuous integration does
+  check    format, lints and documentation only
+  docs     build the documentation of all rooms
+  help     print this
+";
+
+fn main() -> ExitCode {
+    let workspace = Workspace::find();
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["inputs"] => exit(fetch_inputs(&workspace)),
+        ["demo"] => demo::demo(&workspace),
+        ["test"] => test::test(&workspace),
+        ["check"] => test::check(&workspace),
+        ["docs"] => exit(test::document(&workspace)),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        [] => {
+            eprint!("{HELP}");
+            ExitCode::from(2)
+        }
+        _ => {
+            steps::report(&Error::UnknownChore(words.join(" ")));
+            eprint!("\n{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Lists the packages of the cache, fetched now or before.
+fn fetch_inputs(workspace: &Workspace) -> Result<(), Error> {
+    let inputs = inputs::prepare(workspace)?;
+    for deb in inputs.debs() {
+        println!("{:<45} {:<28} {:>9}  {}", deb.package, deb.version(), size(deb.bytes), deb.digest);
+    }
+    println!("{}", inputs.dir().display());
+    Ok(())
+}
+
+fn exit(result: Result<(), Error>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            steps::report(&error);
+            error.outcome().exit_code().into()
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Extensions to and from a registry (OCI distribution-spec 1.1).
+//!
+//! A registry is a stranger that may be hostile: every answer is bounded in size, everything that is stored was
+//! named by a digest first, and a tag is looked up once. Access is anonymous; a registry that hands out tokens to
+//! everybody is asked for one.
+//!
+//! The protocol library is asynchronous; nothing else here is, so each call runs it on a runtime of its own and
+//! blocks. Do not call from within an asynchronous runtime.
+
+mod error;
+mod pull;
+mod push;
+mod session;
+
+use crate::descriptor::Descriptor;
+use crate::error::CatalogError;
+use crate::layout::Layout;
+use crate::reference::RegistryReference;
+use crate::store::Store;
+pub use error::RegistryError;
+use session::Session;
+
+/// A repository of a registry, for one artifact. Making one does not connect.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    reference: RegistryReference,
+    plain: PlainHttp,
+}
+
+/// When to speak HTTP without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PlainHttp {
+    /// Never.
+    Never,
+    /// With this machine only: `localhost`, `127.0.0.0/8`, `[::1]`.
+    #[default]
+    Loopback,
+}
+
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that have been moved, or were there already.
+    pub done: u64,
+    /// Bytes of all blobs of the extension.
+    pub total: u64,
+}
+
+/// What a pull has brought.
+#[derive(Debug)]
+pub struct Pulled {
+    /// The manifest as the store lists it.
+    pub descriptor: Descriptor,
+    /// How many signatures came with it.
+    pub signatures: usize,
+    /// Signatures that the registry lists and that are broken.
+    pub skipped: Vec<CatalogError>,
+}
+
+/// What a push has sent.
+#[derive(Debug)]
+pub struct Pushed {
+    /// How many signatures went with the extension.
+    pub signatures: usize,
+    /// Signatures in the layout that are broken and stayed behind.
+    pub skipped: Vec<CatalogError>,
+}
+
+impl Registry {
+    /// The artifact at `reference`.
+    pub fn new(reference: RegistryReference, plain: PlainHttp) -> Registry {
+        Registry { reference, plain }
+    }
+
+    /// Sends an extension of `layout` and its signatures; what the registry has already is not sent again.
+    ///
+    /// The manifest gets the tag of the reference, `latest` without one.
+    pub fn push(
+        &self,
+        layout: &Layout,
+        extension: &Descriptor,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Pushed, RegistryError> {
+        self.run(async |session| push::push(session, layout, extension, progress).await)
+    }
+
+    /// Brings an extension and its signatures into `store`, where it gets the tag `NAME-VERSION` of its config.
+    ///
+    /// Nothing is added to the store until all blobs are there and right. Whether the signatures are good is not
+    /// looked at.
+    pub fn pull(&self, store: &Store, progress: &mut dyn FnMut(Progress)) -> Result<Pulled, RegistryError> {
+        self.run(async |session| pull::pull(session, store, progress).await)
+    }
+
+    fn run<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Session<'_>) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        // Fails only where the program has chosen a provider already, which is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| RegistryError::setup(&self.reference, source))?;
+        let result = runtime.block_on(async {
+            let mut session = Session::new(&self.reference, self.plain)?;
+            work(&mut session).await
+        });
+        // A name lookup cannot be cancelled; one that has timed out must not delay the error.
+        runtime.shutdown_background();
+        result
+    }
+}

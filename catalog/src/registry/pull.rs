@@ -1,0 +1,96 @@
+//! From a registry into a store.
+
+use spec::artifact::limits;
+
+use super::session::Session;
+use super::{Progress, Pulled, RegistryError};
+use crate::artifact::{Parts, parse_config};
+use crate::descriptor::Descriptor;
+use crate::document::Manifest;
+use crate::error::CatalogError;
+use crate::referrers::{Referrer, bundle_layer, select};
+use crate::staging::Staged;
+use crate::store::Store;
+
+pub(super) async fn pull(
+    session: &mut Session<'_>,
+    store: &Store,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Pulled, RegistryError> {
+    let (manifest, described) = session.manifest().await?;
+    let parts = Manifest::parse(&manifest, &described).and_then(|manifest| Parts::of(&manifest, &described));
+    let parts = parts.map_err(|error| session.refuse(error))?;
+    let config_bytes = session.small_blob(&parts.config, limits::CONFIG).await?;
+    let config = parse_config(&config_bytes, &parts.config).map_err(|error| session.refuse(error))?;
+    let staged = fetch(session, &parts, store, progress).await?;
+    let (signatures, skipped) = fetch_signatures(session, &described).await?;
+
+    store.commit(staged)?;
+    store.put_referrers(&described.digest, &signatures)?;
+    let descriptor = store.put_extension(&manifest, &config)?;
+    Ok(Pulled { descriptor, signatures: signatures.len(), skipped })
+}
+
+/// Brings all blobs that the store does not have.
+async fn fetch(
+    session: &mut Session<'_>,
+    parts: &Parts,
+    store: &Store,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Staged>, RegistryError> {
+    let total = parts.blobs().fold(0u64, |sum, blob| sum.saturating_add(blob.size));
+    let mut done = 0u64;
+    let mut staged = Vec::new();
+    for blob in parts.blobs() {
+        progress(Progress { done, total });
+        if !store.has(blob) {
+            let mut arrived = done;
+            let report = |count| {
+                arrived += count;
+                progress(Progress { done: arrived, total });
+            };
+            staged.push(session.large_blob(blob, store, report).await?);
+        }
+        done = done.saturating_add(blob.size);
+    }
+    progress(Progress { done, total });
+    Ok(staged)
+}
+
+/// Brings the signatures. A broken one is passed over and named; a broken connection is an error, for an extension
+/// without its signatures would look unsigned.
+async fn fetch_signatures(
+    session: &mut Session<'_>,
+    subject: &Descriptor,
+) -> Result<(Vec<Referrer>, Vec<CatalogError>), RegistryError> {
+    let mut skipped = Vec::new();
+    let list = match session.referrers(&subject.digest).await {
+        Ok((index, _)) => index.manifests,
+        Err(RegistryError::Sent { source, .. }) => {
+            skipped.push(source);
+            Vec::new()
+        }
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for listed in select(&list, &subject.digest, &mut skipped) {
+        match fetch_signature(session, &listed, subject).await {
+            Ok(signature) => found.extend(signature),
+            Err(RegistryError::Sent { source, .. }) => skipped.push(source),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((found, skipped))
+}
+
+async fn fetch_signature(
+    session: &mut Session<'_>,
+    listed: &Descriptor,
+    subject: &Descriptor,
+) -> Result<Option<Referrer>, RegistryError> {
+    let manifest = session.listed_manifest(listed).await?;
+    let layer = bundle_layer(&manifest, listed, &subject.digest).map_err(|error| session.refuse(error))?;
+    let Some(layer) = layer else { return Ok(None) };
+    let bundle = session.small_blob(&layer, limits::BUNDLE).await?;
+    Ok(Some(Referrer::received(listed, manifest, bundle)))
+}

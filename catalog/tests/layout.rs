@@ -1,0 +1,521 @@
+//! A layout on disk: what goes in comes out, and what has been changed in between does not.
+
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is how they fail
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use catalog::descriptor::Descriptor;
+use catalog::document::{Index, Manifest};
+use catalog::{CatalogError, Layout, Selector, Store, Tag, copy_layout};
+use spec::artifact::{limits, media};
+use spec::{Diagnose, Digest, Outcome, ReasonCode, VersionRange};
+use support::{BUNDLE, KABI, add, add_with, blob_path, config, files_besides_index, image_bytes};
+use tempfile::TempDir;
+
+fn new_store() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create_or_open(dir.path().join("out")).unwrap();
+    (dir, store)
+}
+
+fn by_tag(tag: &str) -> Selector {
+    Selector { tag: Some(tag.parse().unwrap()), digest: None }
+}
+
+#[test]
+fn an_extension_is_read_back_as_it_was_written() {
+    let (_dir, store) = new_store();
+    let written = add(&store, "hello", "1.2.0+build.5");
+    let layout = store.layout().unwrap();
+    assert_eq!(layout.tags(), ["hello-1.2.0_build.5"]);
+    let found = layout.resolve(&by_tag("hello-1.2.0_build.5")).unwrap();
+    assert_eq!(found, written);
+    assert_eq!(layout.resolve(&Selector::default()).unwrap(), written);
+    assert_eq!(layout.resolve(&Selector { tag: None, digest: Some(written.digest) }).unwrap(), written);
+
+    let artifact = layout.read_extension(&found).unwrap();
+    assert_eq!(artifact.config, config("hello", "1.2.0+build.5"));
+    assert_eq!(artifact.kabi.as_deref(), Some(KABI));
+    assert_eq!(artifact.paths.iter().count(), 3);
+    assert_eq!(artifact.image.digest, Digest::of(&image_bytes()));
+    let mut image = Vec::new();
+    std::io::Read::read_to_end(&mut layout.open_blob(&artifact.image.digest).unwrap(), &mut image).unwrap();
+    assert_eq!(image, image_bytes());
+}
+
+#[test]
+fn the_bytes_of_an_artifact_never_change() {
+    let (dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    store.attach_signature(&subject, BUNDLE).unwrap();
+    let index = fs::read(store.dir().join("index.json")).unwrap();
+    // Golden: a change of these digests is a change of the format, for every artifact that is signed already.
+    assert_eq!(
+        subject.digest.to_string(),
+        "sha256:9c0088ac3433157e15884d2e20c848517dda009263be40a7148aa7ebeffe9366"
+    );
+    assert_eq!(
+        Digest::of(&index).to_string(),
+        "sha256:4ca0cef6902c667216f9f4cc42d15119af8226c45711a43d94bed7b522010c43"
+    );
+
+    let again = Store::create_or_open(dir.path().join("again")).unwrap();
+    assert_eq!(add(&again, "hello", "1.2.0"), subject);
+    again.attach_signature(&subject, BUNDLE).unwrap();
+    assert_eq!(fs::read(again.dir().join("index.json")).unwrap(), index);
+}
+
+#[test]
+fn a_signature_has_the_manifest_that_cosign_specifies() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    let listed = store.attach_signature(&subject, BUNDLE).unwrap();
+    let manifest = store.layout().unwrap().blob(&listed, limits::MANIFEST).unwrap();
+    let expected = format!(
+        concat!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","#,
+            r#""artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json","#,
+            r#""config":{{"mediaType":"application/vnd.oci.empty.v1+json","#,
+            r#""digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}},"#,
+            r#""layers":[{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","digest":"{}","size":{}}}],"#,
+            r#""subject":{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{}","size":{}}},"#,
+            r#""annotations":{{"dev.sigstore.bundle.content":"dsse-envelope","#,
+            r#""dev.sigstore.bundle.predicateType":"https://sigstore.dev/cosign/sign/v1"}}}}"#,
+        ),
+        Digest::of(BUNDLE),
+        BUNDLE.len(),
+        subject.digest,
+        subject.size,
+    );
+    assert_eq!(String::from_utf8(manifest).unwrap(), expected);
+}
+
+#[test]
+fn signatures_are_found_through_the_fallback_tag_each_once() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    store.attach_signature(&subject, BUNDLE).unwrap();
+    store.attach_signature(&subject, b"second").unwrap();
+    store.attach_signature(&subject, BUNDLE).unwrap();
+    let layout = store.layout().unwrap();
+    let found = layout.signatures(&subject.digest);
+    assert_eq!(found.bundles, [BUNDLE, b"second"]);
+    assert!(found.skipped.is_empty(), "{found:?}");
+    assert_eq!(layout.tags(), ["hello-1.2.0"], "the list of referrers is not an artifact");
+    assert!(layout.signatures(&Digest::of(b"other")).bundles.is_empty());
+}
+
+#[test]
+fn signatures_that_the_index_lists_itself_are_found() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    let other = add(&store, "other", "1.0.0");
+    for (subject, bundle) in [(&subject, BUNDLE), (&other, b"of the other".as_slice())] {
+        let listed = store.attach_signature(subject, bundle).unwrap();
+        let manifest = store.layout().unwrap().blob(&listed, limits::MANIFEST).unwrap();
+        store.put_manifest(&manifest, listed).unwrap();
+    }
+    drop_from_index(store.dir(), |listed| listed.tag().is_some_and(|tag| tag.starts_with("sha256-")));
+    let layout = store.layout().unwrap();
+    assert_eq!(layout.signatures(&subject.digest).bundles, [BUNDLE]);
+    assert_eq!(layout.tags(), ["hello-1.2.0", "other-1.0.0"]);
+}
+
+#[test]
+fn a_broken_signature_does_not_hide_a_whole_one() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    store.attach_signature(&subject, b"first").unwrap();
+    store.attach_signature(&subject, BUNDLE).unwrap();
+    fs::write(blob_path(store.dir(), &Digest::of(b"first")), b"fir5t").unwrap();
+    let found = store.layout().unwrap().signatures(&subject.digest);
+    assert_eq!(found.bundles, [BUNDLE]);
+    assert!(matches!(found.skipped.as_slice(), [CatalogError::WrongDigest { .. }]), "{found:?}");
+}
+
+#[test]
+fn a_flood_of_signatures_is_cut_off_after_the_first() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    for number in 0..limits::BUNDLES + 2 {
+        store.attach_signature(&subject, number.to_string().as_bytes()).unwrap();
+    }
+    let found = store.layout().unwrap().signatures(&subject.digest);
+    assert_eq!(found.bundles.len(), limits::BUNDLES);
+    assert_eq!(found.bundles[0], b"0");
+    assert!(matches!(found.skipped.as_slice(), [CatalogError::TooManySignatures { found: 66, .. }]));
+}
+
+#[test]
+fn an_oversize_signature_is_skipped() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    store.attach_signature(&subject, &vec![b' '; 1 + usize::try_from(limits::BUNDLE).unwrap()]).unwrap();
+    let found = store.layout().unwrap().signatures(&subject.digest);
+    assert!(found.bundles.is_empty());
+    assert!(matches!(found.skipped.as_slice(), [CatalogError::TooLarge { .. }]));
+}
+
+#[test]
+fn a_signature_of_another_manifest_is_not_one_of_this() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    let other = add(&store, "other", "1.0.0");
+    store.attach_signature(&other, BUNDLE).unwrap();
+    // The list of referrers of one manifest, served for the other.
+    rewrite_index(store.dir(), |index| {
+        for listed in &mut index.manifests {
+            if listed.tag() == Some(Tag::of_referrers(&other.digest).as_str()) {
+                *listed = listed.bare().tagged(&Tag::of_referrers(&subject.digest));
+            }
+        }
+    });
+    let found = store.layout().unwrap().signatures(&subject.digest);
+    assert!(found.bundles.is_empty());
+    assert_eq!(found.skipped[0].reason_code(), ReasonCode::MalformedArtifact);
+}
+
+#[test]
+fn changed_cut_and_missing_blobs_are_told_apart() {
+    let (_dir, store) = new_store();
+    let extension = add(&store, "hello", "1.2.0");
+    let layout = store.layout().unwrap();
+    let manifest = blob_path(store.dir(), &extension.digest);
+    let sound = fs::read(&manifest).unwrap();
+
+    let mut changed = sound.clone();
+    changed[100] ^= 1;
+    fs::write(&manifest, changed).unwrap();
+    let error = layout.read_extension(&extension).unwrap_err();
+    assert!(matches!(error, CatalogError::WrongDigest { wanted, .. } if wanted == extension.digest));
+    assert_eq!(error.reason_code(), ReasonCode::DigestMismatch);
+    assert_eq!(error.outcome(), Outcome::Refused);
+
+    for wrong_size in [&sound[..50], &[sound.as_slice(), b" "].concat()] {
+        fs::write(&manifest, wrong_size).unwrap();
+        let error = layout.read_extension(&extension).unwrap_err();
+        assert!(matches!(error, CatalogError::WrongSize { .. }), "{error}");
+        assert_eq!(error.reason_code(), ReasonCode::DigestMismatch);
+    }
+
+    fs::remove_file(&manifest).unwrap();
+    let error = layout.read_extension(&extension).unwrap_err();
+    assert!(matches!(error, CatalogError::BlobMissing { .. }), "{error}");
+    assert_eq!(error.reason_code(), ReasonCode::NotFound);
+}
+
+#[test]
+fn every_small_blob_is_checked_before_it_is_used() {
+    let (_dir, store) = new_store();
+    let extension = add(&store, "hello", "1.2.0");
+    let layout = store.layout().unwrap();
+    let parts = layout.read_parts(&extension).unwrap();
+    for part in [&parts.config, &parts.paths, parts.kabi.as_ref().unwrap()] {
+        let path = blob_path(store.dir(), &part.digest);
+        let sound = fs::read(&path).unwrap();
+        let mut changed = sound.clone();
+        changed[3] ^= 1;
+        fs::write(&path, changed).unwrap();
+        let error = layout.read_extension(&extension).unwrap_err();
+        assert!(
+            matches!(error, CatalogError::WrongDigest { wanted, .. } if wanted == part.digest),
+            "{error}"
+        );
+        fs::write(&path, sound).unwrap();
+    }
+    layout.read_extension(&extension).unwrap();
+}
+
+#[test]
+fn a_blob_that_is_a_link_or_a_directory_is_refused() {
+    let (dir, store) = new_store();
+    let extension = add(&store, "hello", "1.2.0");
+    let path = blob_path(store.dir(), &extension.digest);
+    // Even to the right bytes: what a link points to can change after it was looked at.
+    let elsewhere = dir.path().join("elsewhere");
+    fs::rename(&path, &elsewhere).unwrap();
+    symlink(&elsewhere, &path).unwrap();
+    assert!(matches!(store.layout().unwrap().read_parts(&extension), Err(CatalogError::NotAFile { .. })));
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(store.layout().unwrap().read_parts(&extension), Err(CatalogError::NotAFile { .. })));
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_does_not_hang_the_reader() {
+    let (_dir, store) = new_store();
+    let extension = add(&store, "hello", "1.2.0");
+    let started = Instant::now();
+    let pipe = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    };
+    let layout = store.layout().unwrap();
+    pipe(&blob_path(store.dir(), &extension.digest));
+    assert!(matches!(layout.read_parts(&extension), Err(CatalogError::NotAFile { .. })));
+    pipe(&store.dir().join("index.json"));
+    assert!(matches!(store.layout(), Err(CatalogError::NotAFile { .. })));
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn an_oversize_manifest_is_refused_unread() {
+    let (_dir, store) = new_store();
+    let size = limits::MANIFEST + 1;
+    let huge = Descriptor::new(media::MANIFEST, Digest::of(b""), size);
+    // The blob is not even there: its descriptor is enough.
+    assert!(matches!(store.layout().unwrap().read_parts(&huge), Err(CatalogError::TooLarge { .. })));
+    let bytes = vec![b' '; usize::try_from(size).unwrap()];
+    let listed = Descriptor::of(media::MANIFEST, &bytes);
+    assert!(matches!(store.put_manifest(&bytes, listed), Err(CatalogError::TooLarge { .. })));
+    fs::write(store.dir().join("index.json"), bytes).unwrap();
+    assert!(matches!(store.layout(), Err(CatalogError::TooLarge { .. })));
+}
+
+#[test]
+fn a_digest_cannot_name_a_path() {
+    let (dir, store) = new_store();
+    add(&store, "hello", "1.2.0");
+    fs::write(dir.path().join("secret"), b"x").unwrap();
+    let sound = fs::read_to_string(store.dir().join("index.json")).unwrap();
+    let digest = store.layout().unwrap().index().manifests[0].digest.to_string();
+    for evil in
+        ["sha256:../../../secret", "sha256:/etc/passwd", "../../secret", "sha512:00", &digest.to_uppercase()]
+    {
+        fs::write(store.dir().join("index.json"), sound.replace(&digest, evil)).unwrap();
+        assert!(matches!(store.layout(), Err(CatalogError::Json { .. })), "{evil}");
+    }
+}
+
+#[test]
+fn an_artifact_of_another_kind_is_not_an_extension() {
+    let (_dir, store) = new_store();
+    let extension = add(&store, "hello", "1.2.0");
+    let layout = store.layout().unwrap();
+    let sound = String::from_utf8(layout.blob(&extension, limits::MANIFEST).unwrap()).unwrap();
+    let changes = [
+        (r#""artifactType":"application/vnd.tenon.extension.v1","#, ""),
+        (media::ARTIFACT, "application/vnd.example"),
+        (media::CONFIG, "application/vnd.oci.image.config.v1+json"),
+        (media::IMAGE, media::KABI),
+        (media::PATHS, media::KABI),
+        (r#""schemaVersion":2"#, r#""schemaVersion":1"#),
+        (r#""mediaType":"application/vnd.oci.image.manifest.v1+json","#, ""),
+        (media::MANIFEST, media::INDEX),
+        (r#"{"schemaVersion":2"#, r#"{"manifests":null,"schemaVersion":2"#),
+        (r#"{"schemaVersion":2"#, r#"{"schemaVersion":2,"schemaVersion":2"#),
+    ];
+    for (from, to) in changes {
+        let bytes = sound.replacen(from, to, 1).into_bytes();
+        assert_ne!(bytes, sound.as_bytes(), "{from}");
+        let listed = store.put_manifest(&bytes, Descriptor::of(media::MANIFEST, &bytes)).unwrap();
+        let error = store.layout().unwrap().read_extension(&listed).unwrap_err();
+        assert_eq!(error.reason_code(), ReasonCode::MalformedArtifact, "{from} -> {to}: {error}");
+        assert_eq!(error.outcome(), Outcome::Refused);
+    }
+    let as_index = Descriptor { media_type: media::INDEX.into(), ..extension };
+    assert!(layout.read_extension(&as_index).is_err());
+}
+
+#[test]
+fn a_config_of_a_later_version_asks_for_a_later_program() {
+    let (_dir, store) = new_store();
+    let mut config = config("hello", "1.2.0");
+    config.schema_version = 2;
+    let image = image_bytes();
+    let extension = add_with(&store, &config, &image, Digest::of(&image)).unwrap();
+    let error = store.layout().unwrap().read_extension(&extension).unwrap_err();
+    assert!(matches!(error, CatalogError::UnknownSchema { found: 2, .. }), "{error}");
+    assert!(error.hint().unwrap().contains("newer version"));
+}
+
+#[test]
+fn an_image_that_is_not_the_one_announced_is_not_stored() {
+    let (_dir, store) = new_store();
+    let image = image_bytes();
+    let result = add_with(&store, &config("hello", "1.2.0"), &image[1..], Digest::of(&image));
+    assert!(matches!(result, Err(CatalogError::WrongDigest { .. })));
+    assert_eq!(files_besides_index(store.dir()), [""; 0]);
+    assert!(store.layout().unwrap().index().manifests.is_empty());
+
+    let mut file = support::file_of(&image);
+    assert!(store.put_blob_file(&mut file, Some(Digest::of(b"other"))).is_err());
+    assert_eq!(files_besides_index(store.dir()), [""; 0]);
+    let mut file = support::file_of(&image);
+    let stored = store.put_blob_file(&mut file, None).unwrap();
+    assert_eq!(stored, (Digest::of(&image), image.len() as u64));
+}
+
+#[test]
+fn concurrent_writers_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let out = &out;
+            scope.spawn(move || {
+                let store = Store::create_or_open(out).unwrap();
+                let extension = add(&store, &format!("ext-{number}"), "1.0.0");
+                store.attach_signature(&extension, BUNDLE).unwrap();
+            });
+        }
+    });
+    let layout = Layout::open(&out).unwrap();
+    assert_eq!(layout.tags().len(), 8);
+    for entry in layout.extensions() {
+        assert_eq!(layout.signatures(&entry.descriptor.digest).bundles, [BUNDLE]);
+    }
+}
+
+#[test]
+fn the_newest_candidate_in_range_comes_first() {
+    let (_dir, store) = new_store();
+    for version in ["1.2.0", "1.10.0", "2.0.0", "1.9.3"] {
+        add(&store, "hello", version);
+    }
+    add(&store, "hello-tools", "1.11.0");
+    let layout = store.layout().unwrap();
+    let versions = |range: &str| -> Vec<String> {
+        let range: VersionRange = range.parse().unwrap();
+        let found = layout.candidates(&"hello".parse().unwrap(), &range);
+        found.into_iter().map(|entry| entry.version.to_string()).collect()
+    };
+    assert_eq!(versions("1"), ["1.10.0", "1.9.3", "1.2.0"]);
+    assert_eq!(versions("=2.0.0"), ["2.0.0"]);
+    assert_eq!(versions("3"), [""; 0]);
+}
+
+#[test]
+fn a_rebuilt_version_takes_the_place_of_the_old_one() {
+    let (_dir, store) = new_store();
+    add(&store, "hello", "1.0.0");
+    let rebuilt = add_with(&store, &config("hello", "1.0.0"), b"other", Digest::of(b"other")).unwrap();
+    let layout = store.layout().unwrap();
+    assert_eq!(layout.resolve(&by_tag("hello-1.0.0")).unwrap(), rebuilt);
+    assert_eq!(layout.extensions().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_resolved_says_what_is_there() {
+    let (_dir, store) = new_store();
+    let empty = store.layout().unwrap().resolve(&Selector::default()).unwrap_err();
+    assert!(matches!(empty, CatalogError::Empty { .. }));
+    add(&store, "hello", "1.0.0");
+    add(&store, "world", "1.0.0");
+    let layout = store.layout().unwrap();
+    let missing = layout.resolve(&by_tag("hallo")).unwrap_err();
+    assert_eq!(missing.hint().unwrap(), "the tags are hello-1.0.0, world-1.0.0");
+    assert_eq!(missing.outcome(), Outcome::Unavailable);
+    assert!(matches!(layout.resolve(&Selector::default()), Err(CatalogError::Ambiguous { .. })));
+    let unlisted = Selector { tag: None, digest: Some(Digest::of(b"")) };
+    assert!(matches!(layout.resolve(&unlisted), Err(CatalogError::NotListed { .. })));
+}
+
+#[test]
+fn a_directory_with_other_things_in_it_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("notes.txt"), b"mine").unwrap();
+    assert!(matches!(Store::create_or_open(dir.path()), Err(CatalogError::Occupied { .. })));
+    assert!(matches!(Store::open(dir.path()), Err(CatalogError::NotALayout { .. })));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert!(Store::open(dir.path().join("absent")).is_err());
+    assert!(!dir.path().join("absent").exists());
+}
+
+#[test]
+fn a_copy_has_the_same_digests_and_signatures() {
+    let (dir, store) = new_store();
+    let hello = add(&store, "hello", "1.0.0");
+    add(&store, "left-behind", "1.0.0");
+    store.attach_signature(&hello, BUNDLE).unwrap();
+    let to = Store::create_or_open(dir.path().join("copy")).unwrap();
+    for _ in 0..2 {
+        let skipped = copy_layout(&store.layout().unwrap(), std::slice::from_ref(&hello), &to).unwrap();
+        assert!(skipped.is_empty());
+    }
+    let copy = to.layout().unwrap();
+    assert_eq!(copy.tags(), ["hello-1.0.0"]);
+    assert_eq!(copy.resolve(&Selector::default()).unwrap(), hello);
+    assert_eq!(copy.signatures(&hello.digest).bundles, [BUNDLE]);
+    let image = copy.read_extension(&hello).unwrap().image;
+    assert_eq!(fs::read(blob_path(to.dir(), &image.digest)).unwrap(), image_bytes());
+}
+
+#[test]
+fn a_damaged_image_is_not_copied_and_a_damaged_copy_is_healed() {
+    let (dir, store) = new_store();
+    let hello = add(&store, "hello", "1.0.0");
+    let image = store.layout().unwrap().read_parts(&hello).unwrap().image;
+    let to = Store::create_or_open(dir.path().join("copy")).unwrap();
+    let damage = |layout: &Path| {
+        let mut bytes = image_bytes();
+        bytes[1_100_000] ^= 1;
+        fs::write(blob_path(layout, &image.digest), bytes).unwrap();
+    };
+    damage(store.dir());
+    let error = copy_layout(&store.layout().unwrap(), std::slice::from_ref(&hello), &to).unwrap_err();
+    assert!(error.to_string().contains(&image.digest.to_string()), "{error}");
+    assert_eq!(files_besides_index(to.dir()), [""; 0]);
+    assert!(to.layout().unwrap().index().manifests.is_empty());
+
+    fs::write(blob_path(store.dir(), &image.digest), image_bytes()).unwrap();
+    damage(to.dir());
+    copy_layout(&store.layout().unwrap(), &[hello], &to).unwrap();
+    assert_eq!(fs::read(blob_path(to.dir(), &image.digest)).unwrap(), image_bytes());
+}
+
+#[test]
+fn what_others_wrote_into_the_index_stays() {
+    let (_dir, store) = new_store();
+    let foreign = format!(
+        concat!(
+            r#"{{"schemaVersion":2,"x-tool":{{"a":[1]}},"manifests":[{{"mediaType":"{}","digest":"{}","size":7,"#,
+            r#""urls":["https://example.org/"],"platform":{{"architecture":"arm","os":"linux","variant":"v7"}}}}]}}"#
+        ),
+        media::MANIFEST,
+        Digest::of(b"foreign"),
+    );
+    fs::write(store.dir().join("index.json"), foreign).unwrap();
+    add(&store, "hello", "1.0.0");
+    let text = fs::read_to_string(store.dir().join("index.json")).unwrap();
+    for kept in
+        [r#""x-tool":{"a":[1]}"#, r#""urls":["https://example.org/"]"#, r#""variant":"v7""#, "hello-1.0.0"]
+    {
+        assert!(text.contains(kept), "{kept} in {text}");
+    }
+}
+
+#[test]
+fn a_document_of_both_kinds_is_refused() {
+    let both = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"layers":[]}"#;
+    assert!(Index::parse(both, &Descriptor::of(media::INDEX, both)).is_err());
+    assert!(Manifest::parse(both, &Descriptor::of(media::MANIFEST, both)).is_err());
+    let sound =
+        br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+    assert!(Index::parse(sound, &Descriptor::of(media::INDEX, sound)).is_ok());
+    assert!(Index::parse(sound, &Descriptor::of(media::MANIFEST, sound)).is_err());
+}
+
+#[test]
+fn a_layout_of_another_version_is_refused() {
+    let (_dir, store) = new_store();
+    fs::write(store.dir().join("oci-layout"), br#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
+    assert!(matches!(store.layout(), Err(CatalogError::Malformed { .. })));
+    fs::write(store.dir().join("oci-layout"), b"{}").unwrap();
+    assert!(matches!(store.layout(), Err(CatalogError::Json { .. })));
+}
+
+fn drop_from_index(layout: &Path, drop: impl Fn(&Descriptor) -> bool) {
+    rewrite_index(layout, |index| index.manifests.retain(|listed| !drop(listed)));
+}
+
+fn rewrite_index(layout: &Path, change: impl FnOnce(&mut Index)) {
+    let mut index = Layout::open(layout).unwrap().index().clone();
+    change(&mut index);
+    fs::write(layout.join("index.json"), index.to_bytes()).unwrap();
+}

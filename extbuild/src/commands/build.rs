@@ -1,0 +1,33 @@
+//! `extbuild build`
+
+use terminal::{Failure, Progress};
+
+use super::{output_layout, size};
+use crate::cli::BuildArgs;
+use crate::pipeline;
+
+pub(crate) fn run(args: BuildArgs) -> Result<(), Failure> {
+    let BuildArgs { target, output, json } = args;
+    let directory = output_layout(output)?;
+    let request = target.into_request();
+    let progress = Progress::bytes("packing", 0);
+    let built = pipeline::build(&request, &directory, &mut |done, all| progress.of(done, all))?;
+    drop(progress);
+    let tag = built.manifest.tag().unwrap_or_default();
+    if json {
+        return Ok(terminal::json(&serde_json::json!({
+            "reference": format!("oci:{}:{tag}", directory.display()),
+            "digest": built.manifest.digest,
+            "image": { "digest": built.image.digest, "size": built.image.size },
+            "content": built.image.facts,
+        }))?);
+    }
+    terminal::success(&format!(
+        "oci:{}:{tag} has an image of {} for {} of content in {} files and directories",
+        directory.display(),
+        size(built.image.size),
+        size(built.image.facts.bytes),
+        built.image.facts.inodes,
+    ));
+    Ok(terminal::text(&format!("{}\n", built.manifest.digest))?)
+}

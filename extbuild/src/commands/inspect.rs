@@ -1,0 +1,87 @@
+//! `extbuild inspect`
+
+use catalog::Artifact;
+use kabi::Record;
+use serde_json::json;
+use signing::Bundle;
+use terminal::{Failure, Table};
+
+use super::{find, size};
+use crate::cli::InspectArgs;
+
+pub(crate) fn run(args: InspectArgs) -> Result<(), Failure> {
+    let InspectArgs { reference, json } = args;
+    let (layout, manifest) = find(reference)?;
+    let artifact = layout.read_extension(&manifest)?;
+    let modules = artifact.kabi.as_deref().map(Record::parse).transpose()?;
+    let signatures = layout.signatures(&manifest.digest);
+    for broken in &signatures.skipped {
+        terminal::warning(&format!("a signature cannot be read: {broken}"));
+    }
+    let hints: Vec<String> = signatures
+        .bundles
+        .iter()
+        .filter_map(|bundle| Bundle::parse(bundle).ok())
+        .map(|bundle| bundle.hint().to_string())
+        .collect();
+    match json {
+        true => print_json(&artifact, modules.as_ref(), &hints),
+        false => print_table(&artifact, modules.as_ref(), &hints),
+    }
+}
+
+fn print_json(artifact: &Artifact, modules: Option<&Record>, signatures: &[String]) -> Result<(), Failure> {
+    let paths: Vec<&str> = artifact.paths.iter().map(|(path, _)| path.as_str()).collect();
+    Ok(terminal::json(&json!({
+        "digest": artifact.manifest.digest,
+        "config": artifact.config,
+        "image": { "digest": artifact.image.digest, "size": artifact.image.size },
+        "paths": paths,
+        "modules": modules.map(Record::modules).unwrap_or_default(),
+        "signatures": signatures,
+    }))?)
+}
+
+fn print_table(artifact: &Artifact, modules: Option<&Record>, signatures: &[String]) -> Result<(), Failure> {
+    let config = &artifact.config;
+    let mut table = Table::new(&[]);
+    let mut fact = |name: &str, value: String| {
+        if !value.is_empty() {
+            table.row([name.to_owned(), value]);
+        }
+    };
+    fact("name", config.name.to_string());
+    fact("version", config.version.to_string());
+    fact("upstream", config.upstream.clone().unwrap_or_default());
+    fact("description", config.description.clone());
+    fact("licence", config.license.clone().unwrap_or_default());
+    fact("architecture", config.arch.to_string());
+    fact("kernel", config.kernel.as_ref().map(ToString::to_string).unwrap_or_default());
+    fact(
+        "requires",
+        lines(config.requires.iter().map(|needed| format!("{} {}", needed.name, needed.version))),
+    );
+    fact(
+        "modules",
+        lines(modules.into_iter().flat_map(Record::modules).map(|module| module.name.to_string())),
+    );
+    fact("loads at boot", lines(config.load.iter().map(ToString::to_string)));
+    fact("manifest", artifact.manifest.digest.to_string());
+    fact("image", format!("{} ({})", artifact.image.digest, size(artifact.image.size)));
+    fact(
+        "content",
+        format!("{} in {} files and directories", size(config.content.bytes), config.content.inodes),
+    );
+    fact(
+        "signatures",
+        match signatures.is_empty() {
+            true => "none".to_owned(),
+            false => lines(signatures.iter().map(|hint| format!("key {hint}"))),
+        },
+    );
+    Ok(table.print()?)
+}
+
+fn lines(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join("\n")
+}

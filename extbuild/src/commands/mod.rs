@@ -1,0 +1,85 @@
+//! One file a subcommand: arguments in, library called, words out.
+
+pub(crate) mod base;
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod inspect;
+pub(crate) mod key;
+pub(crate) mod pull;
+pub(crate) mod push;
+pub(crate) mod sign;
+pub(crate) mod verify;
+
+use std::path::PathBuf;
+
+use catalog::{Descriptor, Layout, LayoutReference, Reference, RegistryReference};
+use spec::{Diagnose, Outcome};
+use terminal::Failure;
+
+/// The reference must be a layout.
+pub(crate) fn layout_of(reference: Reference) -> Result<LayoutReference, WrongPlace> {
+    match reference {
+        Reference::Layout(layout) => Ok(layout),
+        Reference::Registry(other) => Err(WrongPlace::NotLayout(other.to_string())),
+    }
+}
+
+/// The reference must be a layout as a whole: to write into, a tag makes no sense.
+pub(crate) fn output_layout(reference: Reference) -> Result<PathBuf, WrongPlace> {
+    let layout = layout_of(reference)?;
+    match layout.select.tag.is_some() || layout.select.digest.is_some() {
+        true => Err(WrongPlace::Tagged(layout.to_string())),
+        false => Ok(layout.dir),
+    }
+}
+
+/// The reference must be a registry.
+pub(crate) fn registry_of(reference: Reference) -> Result<RegistryReference, WrongPlace> {
+    match reference {
+        Reference::Registry(registry) => Ok(registry),
+        Reference::Layout(other) => Err(WrongPlace::NotRegistry(other.to_string())),
+    }
+}
+
+/// Opens the layout of a reference and finds the artifact in it.
+pub(crate) fn find(reference: Reference) -> Result<(Layout, Descriptor), Failure> {
+    let place = layout_of(reference)?;
+    let layout = Layout::open(&place.dir)?;
+    let manifest = layout.resolve(&place.select)?;
+    Ok((layout, manifest))
+}
+
+/// A reference of the wrong kind for its argument.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WrongPlace {
+    #[error("{0} is a registry; a layout on disk is needed here")]
+    NotLayout(String),
+    #[error("{0} is a layout on disk; a registry is needed here")]
+    NotRegistry(String),
+    #[error("{0} names one artifact; a whole layout is needed here")]
+    Tagged(String),
+}
+
+impl Diagnose for WrongPlace {
+    fn outcome(&self) -> Outcome {
+        Outcome::Unavailable
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            WrongPlace::NotLayout(place) => format!("bring it here first: extbuild pull {place} -o oci:DIR"),
+            WrongPlace::NotRegistry(_) => "write HOST/REPOSITORY:TAG".into(),
+            WrongPlace::Tagged(_) => "write oci:DIR; the tag is made of name and version".into(),
+        })
+    }
+}
+
+/// Bytes as a person reads them.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}

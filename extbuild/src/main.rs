@@ -1,0 +1,7 @@
+//! `extbuild`: see the library, where everything happens.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    extbuild::cli::run()
+}

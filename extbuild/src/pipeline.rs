@@ -1,0 +1,116 @@
+//! How an extension is built: the whole story.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use catalog::{Descriptor, NewExtension, Store};
+use spec::manifest::Manifest;
+use spec::{Arch, Diagnose, Outcome};
+use squash::{Options, Packed};
+use terminal::{Failure, Place};
+
+use crate::base_dir::Base;
+use crate::kernel::Kernel;
+use crate::plan::{Plan, Target};
+use crate::source::SearchPath;
+
+/// What to build, and for what.
+#[derive(Debug)]
+pub struct Request {
+    /// `extension.yaml`.
+    pub manifest: PathBuf,
+    /// The unpacked kernel that modules are for.
+    pub kernel: Option<PathBuf>,
+    /// The base that the extension will be laid over.
+    pub base: Option<PathBuf>,
+    /// Where sources are looked for besides the manifest's directory.
+    pub source_dirs: Vec<PathBuf>,
+    /// The architecture; the kernel's, else this machine's, where it is not given.
+    pub arch: Option<Arch>,
+}
+
+/// An extension that is in a store.
+#[derive(Debug)]
+pub struct Built {
+    /// Its manifest.
+    pub manifest: Descriptor,
+    /// The image inside.
+    pub image: Packed,
+    /// All the decisions.
+    pub(crate) plan: Plan,
+}
+
+/// Decides everything and writes nothing.
+pub(crate) fn plan(request: &Request) -> Result<Plan, Failure> {
+    let manifest = read_manifest(&request.manifest)?;
+    let target = open_target(request)?;
+    let search = search_path(&request.manifest, &request.source_dirs);
+    Plan::resolve(&manifest, &target, &search)
+}
+
+/// Builds the extension into the OCI layout at `output`. `progress` hears how many bytes of content are packed, and of
+/// how many.
+pub fn build(request: &Request, output: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Built, Failure> {
+    let plan = plan(request)?;
+    let (mut file, image) = pack(&plan, progress)?;
+    let store = Store::create_or_open(output)?;
+    let modules = plan.modules.as_ref().map(kabi::Record::to_json);
+    let manifest = store.assemble(NewExtension {
+        config: &plan.config,
+        image: &mut file,
+        image_digest: image.digest,
+        image_size: image.size,
+        paths: &plan.paths,
+        kabi: modules.as_deref(),
+    })?;
+    Ok(Built { manifest, image, plan })
+}
+
+/// The image is made in a file without a name: what fails half-way leaves nothing behind.
+fn pack(plan: &Plan, progress: &mut dyn FnMut(u64, u64)) -> Result<(File, Packed), Failure> {
+    let mut file =
+        tempfile::tempfile().map_err(Place::cannot("make a temporary file in", std::env::temp_dir()))?;
+    let all = plan.config.content.bytes;
+    let packed = squash::pack(&plan.tree, &Options::default(), &mut file, &mut |done| progress(done, all))?;
+    Ok((file, packed))
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, Failure> {
+    let text = read_text(path)?;
+    Ok(Manifest::parse(&text, &path.display().to_string())?)
+}
+
+/// Reads a text file of the user's.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    Ok(std::fs::read_to_string(path).map_err(Place::cannot("read", path))?)
+}
+
+fn open_target(request: &Request) -> Result<Target, Failure> {
+    let kernel = request.kernel.as_deref().map(Kernel::open).transpose()?;
+    let base = request.base.as_deref().map(Base::open).transpose()?;
+    let of_kernel = kernel.as_ref().map(|kernel| kernel.arch);
+    let of_base = base.as_ref().map(|base| base.description.arch);
+    let arch = request.arch.or(of_kernel).or(of_base).or(Arch::of_this_program());
+    Ok(Target { arch: arch.ok_or(NoArch)?, kernel, base })
+}
+
+/// Sources lie beside the manifest or in the directories that were given.
+pub(crate) fn search_path(manifest: &Path, others: &[PathBuf]) -> SearchPath {
+    let beside = manifest.parent().map(Path::to_owned).unwrap_or_default();
+    SearchPath { manifest: beside, others: others.to_vec() }
+}
+
+/// The machine's architecture has no extensions.
+#[derive(Debug, thiserror::Error)]
+#[error("this machine is neither amd64 nor arm64")]
+struct NoArch;
+
+impl Diagnose for NoArch {
+    fn outcome(&self) -> Outcome {
+        Outcome::Unavailable
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("say which one is meant with --arch".into())
+    }
+}

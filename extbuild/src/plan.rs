@@ -1,0 +1,237 @@
+//! Everything that a build decides, before it writes a byte.
+
+use kabi::{Candidate, Record, Verdict};
+use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig};
+use spec::listing::Listing;
+use spec::manifest::Manifest;
+use spec::template::{Template, Variables};
+use spec::{Arch, Diagnose, KernelRelease, Outcome, Reason, TreePath};
+use squash::{Content, Mode, Node, Tree};
+use terminal::Failure;
+
+use crate::base_dir::Base;
+use crate::kernel::Kernel;
+use crate::lint::Owner;
+use crate::modules;
+use crate::source::SearchPath;
+use crate::tree;
+
+/// What an extension is built for.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// The architecture.
+    pub arch: Arch,
+    /// The kernel, for extensions with modules.
+    pub kernel: Option<Kernel>,
+    /// The base that it will be laid over, where it is known.
+    pub base: Option<Base>,
+}
+
+/// An extension with nothing left to choose: the tree of its image and all facts about it.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The config of the artifact.
+    pub config: ExtensionConfig,
+    /// What the image will hold.
+    pub tree: Tree,
+    /// The same as a list.
+    pub paths: Listing,
+    /// Its modules, where it has some.
+    pub modules: Option<Record>,
+}
+
+impl Plan {
+    /// Binds a manifest to a target and holds the outcome against the target's kernel and base.
+    pub(crate) fn resolve(
+        manifest: &Manifest,
+        target: &Target,
+        search: &SearchPath,
+    ) -> Result<Plan, Failure> {
+        check_target(manifest, target)?;
+        let variables = variables(manifest, target);
+        let release = target.kernel.as_ref().map(|kernel| &kernel.release);
+        let owner = Owner::Extension { name: &manifest.name, kernel: release };
+        let mut tree = tree::collect(&manifest.payload, &variables, search, owner)?;
+        add_modules(&mut tree, manifest, target)?;
+        let modules = modules::record(&tree)?;
+        add_release_file(&mut tree, manifest, target.arch)?;
+        let config = config(manifest, target, &variables, &tree, modules.as_ref())?;
+        let plan = Plan { paths: tree.listing(), config, tree, modules };
+        plan.check_fit(target)?;
+        Ok(plan)
+    }
+
+    /// Does it fit the base, or the bare kernel where no base is known?
+    fn check_fit(&self, target: &Target) -> Result<(), Failure> {
+        if let Some(base) = &target.base {
+            let taken: Vec<TreePath> = self.paths.collisions(&base.paths).cloned().collect();
+            if !taken.is_empty() {
+                return Err(PlanError::Taken { base: base.description.name.to_string(), paths: taken }.into());
+            }
+        }
+        let (Some(modules), Some(release)) = (&self.modules, &self.config.kernel) else { return Ok(()) };
+        let nothing = Record::default();
+        let (profile, base_modules) = match (&target.base, &target.kernel) {
+            (Some(base), _) => (&base.profile, &base.modules),
+            (None, Some(kernel)) => (&kernel.profile, &nothing),
+            (None, None) => return Ok(()),
+        };
+        let candidate = Candidate { name: &self.config.name, kernel: Some(release), record: modules };
+        for verdict in kabi::judge(profile, base_modules, &[candidate]) {
+            if let Verdict::Unfit(reasons) = verdict {
+                return Err(PlanError::Unfit { kernel: release.clone(), reasons }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_target(manifest: &Manifest, target: &Target) -> Result<(), Failure> {
+    if !manifest.architectures.is_empty() && !manifest.architectures.contains(&target.arch) {
+        let known = manifest.architectures.iter().map(|arch| arch.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(PlanError::Architecture { file: manifest.file.clone(), arch: target.arch, known }.into());
+    }
+    if !manifest.modules.is_empty() && target.kernel.is_none() {
+        return Err(PlanError::NoKernel { file: manifest.file.clone() }.into());
+    }
+    match (&target.kernel, &target.base) {
+        (Some(kernel), Some(base)) if kernel.release != base.description.kernel => {
+            Err(PlanError::OtherKernel {
+                kernel: kernel.release.clone(),
+                base: base.description.name.to_string(),
+                base_kernel: base.description.kernel.clone(),
+            }
+            .into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn variables(manifest: &Manifest, target: &Target) -> Variables {
+    let mut variables = Variables::default();
+    variables.set("arch", target.arch.as_str());
+    variables.set("name", manifest.name.as_str());
+    variables.set("version", manifest.version.to_string());
+    if let Some(kernel) = &target.kernel {
+        variables.set("kernel.release", kernel.release.as_str());
+    }
+    variables
+}
+
+/// Adds the modules that the manifest names, with what they need and the base lacks.
+fn add_modules(tree: &mut Tree, manifest: &Manifest, target: &Target) -> Result<(), Failure> {
+    let Some(kernel) = &target.kernel else { return Ok(()) };
+    let have = target.base.as_ref().map(Base::module_names).unwrap_or_default();
+    for module in modules::with_dependencies(&manifest.modules, kernel, &have)? {
+        let (release, owner) = (&kernel.release, &manifest.name);
+        let file = module.facts.path.file_name().unwrap_or_default();
+        let path = built_in_path(&format!("/usr/lib/modules/{release}/extra/{owner}/{file}"));
+        modules::insert(tree, path, &module)?;
+    }
+    Ok(())
+}
+
+/// The file that makes the image acceptable to systemd-sysext on any host of the architecture (UAPI.4): fit is judged
+/// by Tenon, and by symbols, not by the name of an OS.
+fn add_release_file(tree: &mut Tree, manifest: &Manifest, arch: Arch) -> Result<(), Failure> {
+    let text = format!(
+        "ID=_any\nARCHITECTURE={}\nSYSEXT_ID={}\nSYSEXT_VERSION_ID={}\n",
+        arch.systemd(),
+        manifest.name,
+        manifest.version.as_tag()
+    );
+    let path = built_in_path(&format!("/usr/lib/extension-release.d/extension-release.{}", manifest.name));
+    let content = Content::Bytes(text.into_bytes());
+    Ok(tree.insert(path, Node::File { mode: Mode::FILE, content })?)
+}
+
+/// A path made of parts that are checked already.
+fn built_in_path(path: &str) -> TreePath {
+    path.parse().expect("releases, names and module files are sound path components")
+}
+
+fn config(
+    manifest: &Manifest,
+    target: &Target,
+    variables: &Variables,
+    tree: &Tree,
+    modules: Option<&Record>,
+) -> Result<ExtensionConfig, Failure> {
+    let upstream = manifest.upstream.as_ref().map(|text: &Template| text.expand(variables)).transpose()?;
+    let kernel = modules.and(target.kernel.as_ref()).map(|kernel| kernel.release.clone());
+    if modules.is_some() && kernel.is_none() {
+        return Err(PlanError::NoKernel { file: manifest.file.clone() }.into());
+    }
+    Ok(ExtensionConfig {
+        schema_version: CONFIG_SCHEMA,
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
+        upstream,
+        arch: target.arch,
+        description: manifest.description.clone(),
+        license: manifest.license.clone(),
+        kernel,
+        requires: manifest.requires.clone(),
+        load: manifest.load.clone(),
+        content: tree.facts(),
+    })
+}
+
+/// Why there is no plan, besides what is wrong with the inputs.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// The manifest excludes the architecture.
+    #[error("{file}: the extension cannot be built for {arch}")]
+    Architecture { file: String, arch: Arch, known: String },
+    /// Modules and no kernel.
+    #[error("{file}: the extension has kernel modules, and no kernel was given")]
+    NoKernel { file: String },
+    /// Kernel and base are strangers.
+    #[error("the kernel is {kernel}, but the base {base} runs {base_kernel}")]
+    OtherKernel {
+        kernel: KernelRelease,
+        /// Of `--base`.
+        base: String,
+        base_kernel: KernelRelease,
+    },
+    /// The base has these paths.
+    #[error("the base {base} has {} of the paths already: {}", paths.len(), first(paths))]
+    Taken { base: String, paths: Vec<TreePath> },
+    /// The kernel would not load the modules.
+    #[error("the modules do not fit {kernel}:{}", sentences(reasons))]
+    Unfit { kernel: KernelRelease, reasons: Vec<Reason> },
+}
+
+/// The first few of many.
+const SHOWN: usize = 5;
+
+fn first(paths: &[TreePath]) -> String {
+    let more = if paths.len() > SHOWN { ", …" } else { "" };
+    paths.iter().take(SHOWN).map(TreePath::as_str).collect::<Vec<_>>().join(", ") + more
+}
+
+fn sentences(reasons: &[Reason]) -> String {
+    let mut text: String = reasons.iter().take(SHOWN).map(|reason| format!("\n  {reason}")).collect();
+    if reasons.len() > SHOWN {
+        text += &format!("\n  and {} more", reasons.len() - SHOWN);
+    }
+    text
+}
+
+impl Diagnose for PlanError {
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            PlanError::Architecture { known, .. } => Some(format!("its manifest has architectures: {known}")),
+            PlanError::NoKernel { .. } => Some("give it with --kernel DIR".into()),
+            PlanError::OtherKernel { .. } => Some("build against the kernel that the base runs".into()),
+            PlanError::Taken { .. } => {
+                Some("an extension only adds; take these paths out of its contents".into())
+            }
+            PlanError::Unfit { reasons, .. } => reasons.first().and_then(|reason| reason.hint.clone()),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The command line of `extfactory`: arguments in, library called, words out.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use serde_json::json;
+use spec::{Diagnose, Outcome};
+use terminal::{Failure, Generate, Progress, Table};
+
+use crate::{Composed, Inputs, Plan, Selected};
+
+/// Where Debian's package systemd-boot-efi has the stub.
+const DEBIAN_STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+/// 1980-01-01, the earliest date that every file system of a medium can hold (FAT counts from there).
+const EARLIEST: u32 = 315_532_800;
+
+/// Compose bootable media from a base OS and extensions
+#[derive(Debug, Parser)]
+#[command(name = "extfactory", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 refused or found wanting, 2 could not look.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compose a bootable ISO image from a schematic
+    Compose(ComposeArgs),
+    #[command(flatten)]
+    Generate(Generate),
+}
+
+#[derive(Debug, Args)]
+struct ComposeArgs {
+    /// What to compose: schematic.yaml
+    schematic: PathBuf,
+    /// The image to write
+    #[arg(short, long, value_name = "FILE", required_unless_present = "dry_run")]
+    output: Option<PathBuf>,
+    /// Merge a file over the machine config; may be given several times
+    #[arg(long, value_name = "@FILE")]
+    config_patch: Vec<Patch>,
+    /// The boot program, linked statically [default: extruntime beside this program]
+    #[arg(long, value_name = "FILE")]
+    runtime: Option<PathBuf>,
+    /// systemd's UEFI stub
+    #[arg(long, value_name = "FILE", default_value = DEBIAN_STUB)]
+    stub: PathBuf,
+    /// The date of all files on the medium, in seconds since 1970
+    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS", default_value_t = EARLIEST)]
+    epoch: u32,
+    /// Print what the medium would hold and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `@FILE`, as talosctl users write it.
+#[derive(Debug, Clone)]
+struct Patch(PathBuf);
+
+impl FromStr for Patch {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Patch, &'static str> {
+        match text.strip_prefix('@') {
+            Some(file) if !file.is_empty() => Ok(Patch(file.into())),
+            _ => Err("write @ and the name of a file"),
+        }
+    }
+}
+
+/// Parses the arguments and runs the command to its exit code.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    terminal::run(|| match cli.command {
+        Command::Compose(args) => compose(args),
+        Command::Generate(what) => Ok(terminal::generate(&what, Cli::command())?),
+    })
+}
+
+fn compose(args: ComposeArgs) -> Result<(), Failure> {
+    let ComposeArgs { schematic, output, config_patch, runtime, stub, epoch, dry_run, json } = args;
+    let inputs = Inputs {
+        schematic,
+        patches: config_patch.into_iter().map(|patch| patch.0).collect(),
+        runtime: runtime.map_or_else(runtime_beside_us, Ok)?,
+        stub,
+        output: output.unwrap_or_default(),
+    };
+    if dry_run {
+        let plan = crate::plan(&inputs)?;
+        warn(&plan.extensions);
+        return if json {
+            Ok(terminal::json(&describe(&plan))?)
+        } else {
+            Ok(terminal::text(&plan.to_string())?)
+        };
+    }
+    let progress = Progress::steps("starting");
+    let composed = crate::compose(&inputs, epoch, &mut |step| progress.now(&step.to_string()))?;
+    drop(progress);
+    warn(&composed.plan.extensions);
+    report(&composed, json)
+}
+
+fn runtime_beside_us() -> Result<PathBuf, NoRuntime> {
+    let here = std::env::current_exe().unwrap_or_default();
+    let beside = here.parent().unwrap_or(Path::new(".")).join("extruntime");
+    match beside.is_file() {
+        true => Ok(beside),
+        false => Err(NoRuntime { beside }),
+    }
+}
+
+/// An extension that the machine will refuse goes onto the medium all the same; nobody should learn it only there.
+fn warn(extensions: &[Selected]) {
+    for extension in extensions {
+        if let Err(refusal) = &extension.verdict {
+            let reason = refusal.reason();
+            terminal::warning(&format!(
+                "the machine will refuse {}: {} ({})",
+                extension.entry.name, reason.sentence, reason.code
+            ));
+        }
+    }
+}
+
+fn report(composed: &Composed, json: bool) -> Result<(), Failure> {
+    for broken in &composed.skipped {
+        terminal::warning(&format!("a signature is broken and was left behind: {broken}"));
+    }
+    let plan = &composed.plan;
+    if json {
+        let mut facts = describe(plan);
+        facts["image"] = json!({ "path": composed.output, "size": composed.size });
+        return Ok(terminal::json(&facts)?);
+    }
+    let mut table = Table::new(&["extension", "version", "signed by"]);
+    for extension in &plan.extensions {
+        let signer = extension.verdict.as_ref().map_or("nobody that is trusted", String::as_str);
+        table.row([extension.entry.name.as_str(), &extension.entry.version.to_string(), signer]);
+    }
+    table.print()?;
+    let megabytes = composed.size as f64 / 1e6;
+    let path = composed.output.display();
+    terminal::success(&format!("{path} boots {} {} ({megabytes:.1} MB)", plan.base.name, plan.base.version));
+    Ok(())
+}
+
+fn describe(plan: &Plan) -> serde_json::Value {
+    let extensions: Vec<_> = plan
+        .extensions
+        .iter()
+        .map(|extension| {
+            json!({
+                "name": extension.entry.name,
+                "version": extension.entry.version,
+                "digest": extension.entry.descriptor.digest,
+                "signer": extension.verdict.as_ref().ok(),
+                "refused": extension.verdict.as_ref().err().map(|refusal| refusal.reason()),
+            })
+        })
+        .collect();
+    json!({ "base": plan.base, "commandLine": plan.command_line, "extensions": extensions })
+}
+
+/// The boot program is not where it is looked for.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no boot program at {}", beside.display())]
+struct NoRuntime {
+    beside: PathBuf,
+}
+
+impl Diagnose for NoRuntime {
+    fn outcome(&self) -> Outcome {
+        Outcome::Unavailable
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("name it with --runtime FILE; it must be linked statically".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

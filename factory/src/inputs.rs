@@ -1,0 +1,77 @@
+//! What a medium is made from, read and checked at the door.
+
+use std::path::{Path, PathBuf};
+
+use catalog::Layout;
+use signing::TrustPolicy;
+use spec::machine::{self, ExtensionsConfig};
+
+use crate::base::Base;
+use crate::error::ComposeError;
+use crate::runtime;
+use crate::schematic::{KernelArg, Schematic};
+use crate::select::{self, Selected};
+use crate::uki::Stub;
+
+/// The files that the person who composes names.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// The schematic.
+    pub schematic: PathBuf,
+    /// Patches of the machine config, in order.
+    pub patches: Vec<PathBuf>,
+    /// The boot program, `extruntime`, linked statically.
+    pub runtime: PathBuf,
+    /// systemd's UEFI stub.
+    pub stub: PathBuf,
+    /// The ISO image to write.
+    pub output: PathBuf,
+}
+
+/// The inputs as values. The root image and the images of extensions stay where they are.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) base: Base,
+    pub(crate) machine: ExtensionsConfig,
+    pub(crate) trust: String,
+    pub(crate) layout: Layout,
+    pub(crate) extensions: Vec<Selected>,
+    pub(crate) runtime: Vec<u8>,
+    pub(crate) stub: Stub,
+    pub(crate) kernel_args: Vec<KernelArg>,
+}
+
+pub(crate) fn load(inputs: &Inputs) -> Result<Loaded, ComposeError> {
+    let Inputs { schematic, patches, runtime, stub, output: _ } = inputs;
+    let schematic = Schematic::parse(&read_text(schematic)?, schematic)?;
+    let Schematic { base, machine_config, trust, extensions, kernel_args } = schematic;
+    let machine = read_machine(&machine_config, patches)?;
+    let policy_name = trust.display().to_string();
+    let trust = read_text(&trust)?;
+    let policy = TrustPolicy::parse(&trust, &policy_name)?;
+    let layout = Layout::open(extensions)?;
+    let base = Base::open(&base)?;
+    let arch = base.description.arch;
+    let extensions = select::select(&layout, &machine, &policy, arch)?;
+    let program = read(runtime)?;
+    runtime::check(&program, arch)
+        .map_err(|source| ComposeError::Runtime { path: runtime.clone(), source })?;
+    let stub =
+        Stub::parse(read(stub)?, arch).map_err(|source| ComposeError::Stub { path: stub.clone(), source })?;
+    Ok(Loaded { base, machine, trust, layout, extensions, runtime: program, stub, kernel_args })
+}
+
+fn read_machine(file: &Path, patches: &[PathBuf]) -> Result<ExtensionsConfig, ComposeError> {
+    let named = |file: &Path| Ok::<_, ComposeError>((read_text(file)?, file.display().to_string()));
+    let patches = patches.iter().map(|patch| named(patch)).collect::<Result<Vec<_>, _>>()?;
+    let (text, name) = named(file)?;
+    Ok(machine::patched(&text, &name, &patches)?)
+}
+
+fn read_text(path: &Path) -> Result<String, ComposeError> {
+    std::fs::read_to_string(path).map_err(ComposeError::io("read", path))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ComposeError> {
+    std::fs::read(path).map_err(ComposeError::io("read", path))
+}

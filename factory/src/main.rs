@@ -1,0 +1,7 @@
+//! `extfactory`: see the library, where everything happens.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    factory::cli::run()
+}

@@ -1,0 +1,99 @@
+//! An extension held against a base while it is built: what the base has is not shipped again, and what does not fit
+//! is refused before it leaves the author's desk.
+
+use std::process::Command;
+
+use tests::{Context, inputs, root};
+
+/// A base of the real kernel with two modules and one file, enough to be held against.
+fn with_base(kernel: &str) -> Context {
+    let context = Context::new();
+    context.write(
+        "base.yaml",
+        "\
+apiVersion: v1alpha1
+kind: Base
+name: small
+version: 1.0.0
+sources: {root: {dir: root}}
+contents: [{from: root, to: /}]
+directories: [/proc, /sys]
+modules: [udp_tunnel]
+bootModules: [loop]
+",
+    );
+    context.write("root/usr/share/acme/readme", "the base's own\n");
+    let kernel = inputs().join(kernel).display().to_string();
+    context.extbuild(&["base", "base.yaml", "--kernel", &kernel, "-o", "base"]).ok();
+    context
+}
+
+fn names(modules: &serde_json::Value) -> Vec<&str> {
+    modules.as_array().unwrap().iter().map(|module| module["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn modules_come_with_what_they_need_and_the_base_lacks() {
+    let context = with_base("kernel");
+    let manifest = root().join("extensions/wireguard/extension.yaml").display().to_string();
+    let kernel = inputs().join("kernel").display().to_string();
+    context.extbuild(&["build", &manifest, "--kernel", &kernel, "--base", "base", "-o", "oci:out"]).ok();
+    let facts = context.extbuild(&["inspect", "--json", "oci:out"]).ok();
+    let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
+    let modules = names(&facts["modules"]);
+    assert!(modules.contains(&"wireguard") && modules.contains(&"ip6_udp_tunnel"), "{modules:?}");
+    assert!(!modules.contains(&"udp_tunnel"), "the base has it: {modules:?}");
+    // modprobe's own reader agrees about what wireguard.ko needs.
+    let release = facts["config"]["kernel"].as_str().unwrap();
+    let file = format!("{kernel}/lib/modules/{release}/kernel/drivers/net/wireguard/wireguard.ko");
+    let needs = context.run(Command::new("modinfo").args(["-F", "depends", &file])).ok().replace('-', "_");
+    for module in needs.split(',').filter(|module| *module != "udp_tunnel") {
+        assert!(modules.contains(&module), "{module} is missing from {modules:?}");
+    }
+}
+
+#[test]
+fn the_base_keeps_its_facts_inside_its_root_image() {
+    let context = with_base("kernel");
+    let image = context.path("base/root.squashfs");
+    for (inside, beside) in [("kabi.db", "kabi.db"), ("paths", "paths"), ("modules.json", "modules.json")] {
+        let place = format!("usr/lib/tenon/{inside}");
+        let inside = context.run(Command::new("unsquashfs").args(["-cat", &image, &place])).ok();
+        let beside = std::fs::read_to_string(context.path(&format!("base/{beside}"))).unwrap();
+        assert_eq!(inside, beside.trim_end());
+    }
+    let paths = std::fs::read_to_string(context.path("base/paths")).unwrap();
+    for path in ["/usr/lib/tenon/paths", "/usr/share/acme/readme", "/proc/"] {
+        assert!(paths.lines().any(|line| line == path), "{path} is not in the list");
+    }
+}
+
+#[test]
+fn a_path_that_the_base_has_is_refused() {
+    let context = with_base("kernel");
+    context.write("files/readme", "another one\n");
+    context.write(
+        "extension.yaml",
+        "\
+apiVersion: v1alpha1
+kind: Extension
+name: acme
+version: 1.0.0
+sources: {files: {dir: files}}
+contents: [{from: files, to: /usr/share/acme}]
+",
+    );
+    let said = context.extbuild(&["build", "extension.yaml", "--base", "base", "-o", "oci:out"]);
+    assert!(!context.dir().join("out").exists());
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_kernel_that_is_not_the_bases_is_refused() {
+    let context = with_base("kernel");
+    let manifest = root().join("extensions/wireguard/extension.yaml").display().to_string();
+    let other = inputs().join("other-kernel").display().to_string();
+    let said = context.extbuild(&["build", &manifest, "--kernel", &other, "--base", "base", "-o", "oci:out"]);
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stderr.contains("but the base small runs 6.1."), "{said}");
+}

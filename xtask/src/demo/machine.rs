@@ -1,0 +1,93 @@
+//! The booted machine and what it said of itself.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use spec::status::{State, Status};
+
+use crate::progress::seconds;
+use crate::vm::Vm;
+use crate::{Error, serial};
+
+/// Lines that `examples/base-debian` prints around its reports.
+const STATUS: [&str; 2] = ["TENON STATUS BEGIN", "TENON STATUS END"];
+const CHECKS: [&str; 2] = ["TENON CHECKS BEGIN", "TENON CHECKS END"];
+
+/// Emulated, on a busy machine; a quiet one boots in a tenth of it.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// What a machine said on its console.
+#[derive(Debug)]
+pub(super) struct Machine {
+    /// The status as the machine printed it.
+    pub status_json: String,
+    /// The same, read.
+    pub status: Status,
+    /// Trials that it ran, by name.
+    pub checks: BTreeMap<String, Check>,
+}
+
+/// A command that ran in the machine.
+#[derive(Debug, Deserialize)]
+pub(super) struct Check {
+    /// Its exit code.
+    pub exit: i32,
+    /// The first line or so of what it printed.
+    pub output: String,
+}
+
+impl Machine {
+    /// Boots the medium and listens until the machine has said everything.
+    pub(super) fn boot(iso: &Path, console: &Path) -> Result<Machine, Error> {
+        let started = Instant::now();
+        let vm = Vm { iso: iso.to_owned(), console: console.to_owned(), limit: LIMIT };
+        let text = vm.boot(CHECKS[1], |line| {
+            if let Some((_, said)) = line.split_once("tenon: ") {
+                eprintln!("  {:>6}  {said}", seconds(started.elapsed()));
+            }
+        })?;
+        let part = |[begin, end]: [&str; 2]| {
+            serial::between(&text, begin, end).ok_or_else(|| Error::Demo(format!("the console has no {begin}")))
+        };
+        let unreadable = |what: &str| {
+            let what = what.to_owned();
+            move |error: serde_json::Error| Error::Demo(format!("the machine's {what} cannot be read: {error}"))
+        };
+        let status_json = part(STATUS)?;
+        let status = serde_json::from_str(&status_json).map_err(unreadable("status"))?;
+        let checks = serde_json::from_str(&part(CHECKS)?).map_err(unreadable("checks"))?;
+        Ok(Machine { status_json, status, checks })
+    }
+
+    /// The outcome for a person.
+    pub(super) fn table(&self) -> String {
+        let mut text = format!("Kernel {}, base {}\n\n", self.status.kernel, self.status.base);
+        text += &format!("{:<20} {:<8} {:<8} {:<16} WHY\n", "EXTENSION", "VERSION", "STATE", "SIGNED BY");
+        for extension in &self.status.extensions {
+            let version = extension.version.as_ref().map(ToString::to_string).unwrap_or_default();
+            let state = match extension.state {
+                State::Active => "active",
+                State::Refused => "refused",
+            };
+            let signer = extension.signer.as_deref().unwrap_or("-");
+            let mut reasons = extension.reasons.iter();
+            let why = reasons.next().map(|reason| format!("{}: {}", reason.code, reason.sentence));
+            text += &format!("{:<20} {version:<8} {state:<8} {signer:<16} {}\n", extension.name.as_str(), why.unwrap_or_default());
+            for reason in reasons.by_ref().take(2) {
+                text += &format!("{:56}{}: {}\n", "", reason.code, reason.sentence);
+            }
+            match reasons.count() {
+                0 => {}
+                more => text += &format!("{:56}and {more} reasons more\n", ""),
+            }
+        }
+        text += "\nIN THE MACHINE            EXIT  OUTPUT\n";
+        for (name, check) in &self.checks {
+            let output: String = check.output.chars().take(90).collect();
+            text += &format!("{name:<26}{:>4}  {output}\n", check.exit);
+        }
+        text
+    }
+}

@@ -1,0 +1,28 @@
+//! The project's chores as modules: what `cargo xtask …` does, each step usable by the next chore.
+//!
+//! A chore starts from a fresh Debian machine with Rust. [`packages`] brings the system's tools, [`inputs`] the real
+//! kernels and firmware, [`programs`] our own programs, and [`vm`] boots what they made; [`demo`](mod@demo)
+//! is the main job from start to end, and [`test`](mod@test) the whole check.
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a program for people; its progress is its output"
+)]
+
+pub mod apt;
+pub mod command;
+pub mod demo;
+pub mod error;
+pub mod inputs;
+pub mod packages;
+pub mod programs;
+pub mod progress;
+pub mod record;
+pub mod serial;
+pub mod sources;
+pub mod steps;
+pub mod test;
+pub mod vm;
+pub mod workspace;
+
+pub use error::Error;

@@ -1,0 +1,44 @@
+//! Our own programs, as the demo and the tests run them.
+
+use std::path::PathBuf;
+
+use crate::workspace::Workspace;
+use crate::{Error, command};
+
+/// The only target for static programs that a plain Rust installation on Debian has: glibc, linked statically.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The built programs.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// Builds, signs and publishes extensions.
+    pub extbuild: PathBuf,
+    /// Composes bootable images.
+    pub extfactory: PathBuf,
+    /// `/init`: one static file.
+    pub extruntime: PathBuf,
+}
+
+/// Builds all three.
+///
+/// # Errors
+/// [`Error::Failed`]; cargo has printed why.
+pub fn build(workspace: &Workspace) -> Result<Programs, Error> {
+    command::run(&mut workspace.cargo(&["build", "--release", "-p", "extbuild", "-p", "factory"]))?;
+    let release = workspace.cargo_target().join("release");
+    Ok(Programs {
+        extbuild: release.join("extbuild"),
+        extfactory: release.join("extfactory"),
+        extruntime: build_runtime(workspace)?,
+    })
+}
+
+/// Builds the boot program in a directory of its own: other flags in the same one would make cargo build everything
+/// anew each time. With `--target`, the flags do not reach build scripts and macros, which must be dynamic.
+fn build_runtime(workspace: &Workspace) -> Result<PathBuf, Error> {
+    let dir = workspace.cargo_target().join("static");
+    let mut cargo = workspace.cargo(&["build", "--profile", "boot", "-p", "extruntime", "--target", TARGET]);
+    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").env("CARGO_TARGET_DIR", &dir);
+    command::run(&mut cargo)?;
+    Ok(dir.join(TARGET).join("boot").join("extruntime"))
+}

@@ -1,0 +1,73 @@
+//! The whole check, `cargo xtask test`, and the quick part of it, `cargo xtask check`.
+
+use std::process::ExitCode;
+
+use crate::inputs::Inputs;
+use crate::programs::Programs;
+use crate::steps::Steps;
+use crate::workspace::Workspace;
+use crate::{Error, command, demo, inputs, packages, programs};
+
+/// Everything, from a fresh machine to the last test; ends at the first step that fails.
+pub fn test(workspace: &Workspace) -> ExitCode {
+    let mut steps = Steps::default();
+    let result = all(&mut steps, workspace);
+    steps.finish(result)
+}
+
+/// Format, lints and documentation: what can be wrong without running anything.
+pub fn check(workspace: &Workspace) -> ExitCode {
+    let mut steps = Steps::default();
+    let result = without_running(&mut steps, workspace);
+    steps.finish(result)
+}
+
+fn all(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
+    steps.run("system packages", || packages::ensure(&[packages::DEMO, packages::TEST]))?;
+    let inputs = steps.run("real inputs", || inputs::prepare(workspace))?;
+    without_running(steps, workspace)?;
+    let programs = steps.run("our programs", || programs::build(workspace))?;
+    steps.run("tests", || run_tests(workspace, &inputs, &programs))?;
+    steps.run("demo", || demo::run(workspace, &inputs, &programs))?;
+    steps.run("documentation tests", || {
+        command::run(&mut workspace.cargo(&["test", "--doc", "--workspace", "--all-features"]))
+    })
+}
+
+fn without_running(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
+    let cargo = |args: &[&str]| command::run(&mut workspace.cargo(args));
+    steps.run("format", || cargo(&["fmt", "--all", "--check"]))?;
+    steps.run("lints", || {
+        cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
+    })?;
+    steps.run("documentation", || document(workspace))
+}
+
+/// Builds the documentation of all rooms; a broken link is an error.
+///
+/// # Errors
+/// [`Error::Failed`]; cargo has printed why.
+pub fn document(workspace: &Workspace) -> Result<(), Error> {
+    let mut cargo = workspace.cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
+    command::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Runs all tests, by nextest if the machine has it: it runs the tests of different rooms side by side.
+///
+/// The tests read `TENON_INPUTS` (the real inputs) and `TENON_EXTBUILD`, `TENON_EXTFACTORY`, `TENON_EXTRUNTIME` (our
+/// programs).
+fn run_tests(workspace: &Workspace, inputs: &Inputs, programs: &Programs) -> Result<(), Error> {
+    let has_nextest = command::capture(&mut workspace.cargo(&["nextest", "--version"]))?.status.success();
+    let runner: &[&str] = match has_nextest {
+        true => &["nextest", "run"],
+        // Documentation tests are a step of their own.
+        false => &["test", "--lib", "--bins", "--tests"],
+    };
+    let mut cargo = workspace.cargo(runner);
+    cargo.args(["--workspace", "--all-features"]);
+    cargo.env("TENON_INPUTS", inputs.dir());
+    cargo.env("TENON_EXTBUILD", &programs.extbuild);
+    cargo.env("TENON_EXTFACTORY", &programs.extfactory);
+    cargo.env("TENON_EXTRUNTIME", &programs.extruntime);
+    command::run(&mut cargo)
+}
