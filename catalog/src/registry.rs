@@ -10,7 +10,10 @@
 mod error;
 mod pull;
 mod push;
+mod receive;
+mod send;
 mod session;
+mod token;
 
 use crate::descriptor::Descriptor;
 use crate::error::CatalogError;

@@ -79,13 +79,6 @@ impl Staged {
         staging.finish_as(blob)
     }
 
-    /// A blob of whatever `source` holds.
-    pub(crate) fn hash(layout: &Path, source: &mut impl Read, from: &Path) -> Result<Staged, CatalogError> {
-        let mut staging = Staging::new(layout)?;
-        read_chunks(source, from, |chunk| staging.append(chunk))?;
-        staging.finish()
-    }
-
     /// A blob of bytes at hand.
     pub(crate) fn bytes(layout: &Path, bytes: &[u8]) -> Result<Staged, CatalogError> {
         let mut staging = Staging::new(layout)?;
@@ -95,10 +88,6 @@ impl Staged {
 
     pub(crate) fn digest(&self) -> Digest {
         self.digest
-    }
-
-    pub(crate) fn size(&self) -> u64 {
-        self.size
     }
 
     /// Gives the blob its name; the same blob may be there already. [`sync_dir`] makes the name durable.

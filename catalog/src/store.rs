@@ -86,24 +86,6 @@ impl Store {
         Ok(digest)
     }
 
-    /// Stores the rest of `file` and returns its digest and size. With `expected`, other bytes are refused and
-    /// nothing is stored.
-    pub fn put_blob_file(
-        &self,
-        file: &mut File,
-        expected: Option<Digest>,
-    ) -> Result<(Digest, u64), CatalogError> {
-        let staged = Staged::hash(&self.dir, file, &self.dir)?;
-        let (digest, size) = (staged.digest(), staged.size());
-        match expected {
-            Some(wanted) if wanted != digest => {
-                return Err(CatalogError::WrongDigest { wanted, found: digest });
-            }
-            _ => self.commit([staged])?,
-        }
-        Ok((digest, size))
-    }
-
     /// Stores a manifest and lists it as `listed`, whose digest must be that of `bytes`. A tag in `listed` is taken
     /// from whatever had it for the same platform. The blobs of the manifest must be in the store already.
     pub fn put_manifest(&self, bytes: &[u8], listed: Descriptor) -> Result<Descriptor, CatalogError> {

@@ -336,11 +336,14 @@ fn a_registry_that_wants_a_name_says_so() {
     assert!(error.hint().unwrap().contains("credentials"));
 }
 
-#[test]
-fn a_token_that_everybody_gets_is_fetched_and_used() {
+/// Wants the token `open-sesame`, which it gives to everybody in the way of `token`.
+fn serve_with_token(token: Answer) -> SocketAddr {
     let Honest { answers, .. } = Honest::new();
-    let address = serve(move |request| match (request.path.split('?').next(), &request.authorization) {
-        (Some("/token"), _) => Answer::ok("application/json", br#"{"token":"open-sesame"}"#),
+    serve(move |request| match (request.path.split('?').next(), &request.authorization) {
+        (Some("/token"), _) => {
+            assert_eq!(request.path, "/token?scope=repository%3Aext%2Fhello%3Apull&service=test");
+            token.clone()
+        }
         (_, Some(token)) if token == "Bearer open-sesame" => {
             answers.get(&request.path).cloned().unwrap_or_else(|| Answer::status("404 Not Found"))
         }
@@ -349,7 +352,24 @@ fn a_token_that_everybody_gets_is_fetched_and_used() {
             let headers = vec![("WWW-Authenticate", realm)];
             Answer { headers, ..Answer::status("401 Unauthorized") }
         }
-    });
-    let (_dir, store) = new_store();
-    assert_eq!(pull(&reference(address, "ext/hello:1.0.0"), &store).unwrap().signatures, 1);
+    })
+}
+
+#[test]
+fn a_token_that_everybody_gets_is_fetched_and_used() {
+    for field in ["token", "access_token"] {
+        let token = Answer::ok("application/json", format!(r#"{{"{field}":"open-sesame"}}"#).as_bytes());
+        let (_dir, store) = new_store();
+        let place = reference(serve_with_token(token), "ext/hello:1.0.0");
+        assert_eq!(pull(&place, &store).unwrap().signatures, 1);
+    }
+}
+
+#[test]
+fn a_token_that_is_wrong_or_without_end_is_refused() {
+    let wrong = Answer::ok("application/json", br#"{"token":"other"}"#);
+    assert!(matches!(refused(serve_with_token(wrong), "ext/hello:1.0.0"), RegistryError::Denied { .. }));
+    let endless = Answer { body: Body::Endless(vec![b' '; 1 << 16]), ..Answer::status("200 OK") };
+    let error = refused(serve_with_token(endless), "ext/hello:1.0.0");
+    assert!(matches!(sent(&error), CatalogError::TooLarge { .. }), "{error:?}");
 }

@@ -53,7 +53,7 @@ fn read(dir: &Path, file: &str) -> Result<String, BaseError> {
 
 /// Why a base directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum BaseError {
+pub(crate) enum BaseError {
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {

@@ -153,7 +153,7 @@ fn read_module(
 
 /// Why a kernel directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum KernelError {
+pub(crate) enum KernelError {
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {

@@ -35,7 +35,7 @@ const RESERVED: [(&str, &str); 6] = [
 
 /// A complaint about one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// File, line and column of the manifest.
     pub place: String,
     /// The path in the image.
@@ -55,7 +55,7 @@ impl fmt::Display for Problem {
 /// Everything that is wrong with the contents, at once.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", list(.0))]
-pub struct LintError(pub Vec<Problem>);
+pub(crate) struct LintError(pub Vec<Problem>);
 
 fn list(problems: &[Problem]) -> String {
     match problems {

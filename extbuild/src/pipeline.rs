@@ -1,6 +1,7 @@
 //! How an extension is built: the whole story.
 
 use std::fs::File;
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 
 use catalog::{Descriptor, NewExtension, Store};
@@ -36,8 +37,6 @@ pub struct Built {
     pub manifest: Descriptor,
     /// The image inside.
     pub image: Packed,
-    /// All the decisions.
-    pub(crate) plan: Plan,
 }
 
 /// Decides everything and writes nothing.
@@ -63,15 +62,16 @@ pub fn build(request: &Request, output: &Path, progress: &mut dyn FnMut(u64, u64
         paths: &plan.paths,
         kabi: modules.as_deref(),
     })?;
-    Ok(Built { manifest, image, plan })
+    Ok(Built { manifest, image })
 }
 
 /// The image is made in a file without a name: what fails half-way leaves nothing behind.
 fn pack(plan: &Plan, progress: &mut dyn FnMut(u64, u64)) -> Result<(File, Packed), Failure> {
-    let mut file =
-        tempfile::tempfile().map_err(Place::cannot("make a temporary file in", std::env::temp_dir()))?;
+    let temporary = || Place::cannot("use a temporary file in", std::env::temp_dir());
+    let mut file = tempfile::tempfile().map_err(temporary())?;
     let all = plan.config.content.bytes;
     let packed = squash::pack(&plan.tree, &Options::default(), &mut file, &mut |done| progress(done, all))?;
+    file.rewind().map_err(temporary())?;
     Ok((file, packed))
 }
 

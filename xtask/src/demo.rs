@@ -40,7 +40,10 @@ pub fn demo(workspace: &Workspace) -> ExitCode {
     let told = prepared(workspace).and_then(|(inputs, programs)| run(workspace, &inputs, &programs));
     match told {
         Ok(()) => {
-            eprintln!("\nThe machine's own words are in {DIR}/status.json and {DIR}/console.log. It took {}.", seconds(started.elapsed()));
+            eprintln!(
+                "\nThe machine's own words are in {DIR}/status.json and {DIR}/console.log. It took {}.",
+                seconds(started.elapsed())
+            );
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -79,6 +82,7 @@ pub fn run(workspace: &Workspace, inputs: &Inputs, programs: &Programs) -> Resul
 
 fn build_base(shell: &Shell, inputs: &Inputs) -> Result<(), Error> {
     shell::heading("A base OS: busybox, libc and a kernel with only the modules for boot");
+    shell.run("mkdir", &["-p", &format!("{DIR}/sources")])?;
     for package in ["busybox-static", "libc6"] {
         let deb = shell.short(&inputs.deb(package));
         shell.run("dpkg", &["-x", &deb, &format!("{DIR}/sources/{package}")])?;
@@ -86,7 +90,16 @@ fn build_base(shell: &Shell, inputs: &Inputs) -> Result<(), Error> {
     let kernel = shell.short(&inputs.kernel());
     let sources = format!("{DIR}/sources");
     let output = format!("{DIR}/base");
-    shell.extbuild(&["base", "examples/base-debian/base.yaml", "--kernel", &kernel, "--source-dir", &sources, "-o", &output])?;
+    shell.extbuild(&[
+        "base",
+        "examples/base-debian/base.yaml",
+        "--kernel",
+        &kernel,
+        "--source-dir",
+        &sources,
+        "-o",
+        &output,
+    ])?;
     Ok(())
 }
 
@@ -98,7 +111,18 @@ fn build_extensions(shell: &Shell, inputs: &Inputs) -> Result<(), Error> {
     let store = format!("oci:{DIR}/store");
     for (_, folder) in GOOD.into_iter().chain([FLIPPED, STRANGE]) {
         let manifest = format!("{folder}/extension.yaml");
-        shell.extbuild(&["build", &manifest, "--kernel", &kernel, "--base", &base, "--source-dir", &debs, "-o", &store])?;
+        shell.extbuild(&[
+            "build",
+            &manifest,
+            "--kernel",
+            &kernel,
+            "--base",
+            &base,
+            "--source-dir",
+            &debs,
+            "-o",
+            &store,
+        ])?;
     }
     let manifest = format!("{}/extension.yaml", FOREIGN.1);
     shell.extbuild(&["build", &manifest, "--kernel", &other, "-o", &store])?;
@@ -185,7 +209,10 @@ fn flip_a_byte(shell: &Shell, dir: &Path) -> Result<(), Error> {
     let name = FLIPPED.0;
     let facts = shell.extbuild(&["inspect", "--json", &format!("oci:{DIR}/store:{name}-1.0.0")])?;
     let facts: serde_json::Value = serde_json::from_str(&facts).unwrap_or_default();
-    let digest = facts["image"]["digest"].as_str().and_then(|digest| digest.strip_prefix("sha256:")).unwrap_or_default();
+    let digest = facts["image"]["digest"]
+        .as_str()
+        .and_then(|digest| digest.strip_prefix("sha256:"))
+        .unwrap_or_default();
     let blob = dir.join("store/blobs/sha256").join(digest);
     let image = fs::read(&blob).map_err(Error::file("read", &blob))?;
     let iso = dir.join("demo.iso");

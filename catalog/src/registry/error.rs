@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use oci_client::errors::{OciDistributionError, OciErrorCode};
+use oci_client::errors::OciDistributionError;
 use reqwest::StatusCode;
 use spec::{Diagnose, Digest, Outcome};
 
@@ -140,15 +140,6 @@ impl RegistryError {
             }
             OciDistributionError::UnauthorizedError { .. }
             | OciDistributionError::AuthenticationFailure(_) => RegistryError::Denied { reference: boxed() },
-            OciDistributionError::RegistryError { envelope, .. } => {
-                match envelope.errors.into_iter().next().map(|error| error.code) {
-                    Some(OciErrorCode::Unauthorized | OciErrorCode::Denied) => {
-                        RegistryError::Denied { reference: boxed() }
-                    }
-                    Some(code) => RegistryError::Answer { reference: boxed(), status: format!("{code:?}") },
-                    None => RegistryError::Answer { reference: boxed(), status: "an error".into() },
-                }
-            }
             other => RegistryError::Interrupted { reference: boxed(), source: Box::new(other) },
         }
     }
@@ -186,7 +177,7 @@ impl Diagnose for RegistryError {
             RegistryError::Unreachable { .. } => Some("check the host name, the port and the network".into()),
             RegistryError::Interrupted { .. }
             | RegistryError::Stalled { .. }
-            | RegistryError::NotKept { .. } => Some("try again; what has arrived is not sent twice".into()),
+            | RegistryError::NotKept { .. } => Some("try again".into()),
             RegistryError::NotFound { .. } => {
                 Some("check repository and tag; a private one looks absent too".into())
             }

@@ -22,7 +22,8 @@ pub(super) async fn pull(
     let parts = parts.map_err(|error| session.refuse(error))?;
     let config_bytes = session.small_blob(&parts.config, limits::CONFIG).await?;
     let config = parse_config(&config_bytes, &parts.config).map_err(|error| session.refuse(error))?;
-    let staged = fetch(session, &parts, store, progress).await?;
+    let mut staged = fetch(session, &parts, store, progress).await?;
+    staged.push(Staged::bytes(store.dir(), &config_bytes)?);
     let (signatures, skipped) = fetch_signatures(session, &described).await?;
 
     store.commit(staged)?;
@@ -31,7 +32,7 @@ pub(super) async fn pull(
     Ok(Pulled { descriptor, signatures: signatures.len(), skipped })
 }
 
-/// Brings all blobs that the store does not have.
+/// Brings all blobs that the store does not have; the config has come already.
 async fn fetch(
     session: &mut Session<'_>,
     parts: &Parts,
@@ -43,7 +44,7 @@ async fn fetch(
     let mut staged = Vec::new();
     for blob in parts.blobs() {
         progress(Progress { done, total });
-        if !store.has(blob) {
+        if *blob != parts.config && !store.has(blob) {
             let mut arrived = done;
             let report = |count| {
                 arrived += count;

@@ -4,7 +4,8 @@ use std::io::Cursor;
 
 use spec::artifact::{limits, media};
 
-use super::session::{HasApi, Session};
+use super::receive::HasApi;
+use super::session::Session;
 use super::{Progress, Pushed, RegistryError};
 use crate::artifact::Parts;
 use crate::blobs;
@@ -32,14 +33,14 @@ pub(super) async fn push(
     }
     let manifest = layout.blob(extension, limits::MANIFEST)?;
     let parts = Parts::of(&Manifest::parse(&manifest, extension)?, extension)?;
-    send(session, layout, &parts, progress).await?;
+    send_blobs(session, layout, &parts, progress).await?;
     send_manifest(session, extension, manifest).await?;
     let (signatures, skipped) = layout.referrers(&extension.digest);
     send_signatures(session, extension, &signatures).await?;
     Ok(Pushed { signatures: signatures.len(), skipped })
 }
 
-async fn send(
+async fn send_blobs(
     session: &Session<'_>,
     layout: &Layout,
     parts: &Parts,

@@ -106,7 +106,7 @@ impl Entry {
 
 /// Why a source could not be used.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
+pub(crate) enum SourceError {
     /// A variable has no value.
     #[error(transparent)]
     Template(#[from] TemplateError),

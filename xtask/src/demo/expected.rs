@@ -21,7 +21,9 @@ pub(super) fn check(machine: &Machine) -> Result<(), Error> {
     let telling = foreign.reasons.iter().filter(|reason| reason.code == ReasonCode::SymbolCrcMismatch);
     let mut telling = telling.filter(|r| r.symbol.is_some() && r.wanted.is_some() && r.found.is_some());
     expect(telling.next().is_some(), || "no symbol is named with its wanted and found CRC".to_owned())?;
-    expect(machine.status.extensions.len() == GOOD.len() + 3, || "there are extensions that nobody asked for".to_owned())?;
+    expect(machine.status.extensions.len() == GOOD.len() + 3, || {
+        "there are extensions that nobody asked for".to_owned()
+    })?;
     trials(machine)
 }
 
@@ -43,14 +45,18 @@ fn status_of<'a>(machine: &'a Machine, name: &str) -> Result<&'a ExtensionStatus
 fn refused<'a>(machine: &'a Machine, name: &str, code: ReasonCode) -> Result<&'a ExtensionStatus, Error> {
     let status = status_of(machine, name)?;
     let has_code = status.reasons.iter().any(|reason| reason.code == code && !reason.sentence.is_empty());
-    expect(status.state == State::Refused && has_code, || format!("{name} should be refused with {code}: {status:?}"))?;
+    expect(status.state == State::Refused && has_code, || {
+        format!("{name} should be refused with {code}: {status:?}")
+    })?;
     Ok(status)
 }
 
 fn trial(machine: &Machine, name: &str, sound: impl Fn(i32, &str) -> bool) -> Result<(), Error> {
     let check = machine.checks.get(name);
     let check = check.ok_or_else(|| Error::Demo(format!("the machine did not try \"{name}\"")))?;
-    expect(sound(check.exit, &check.output), || format!("\"{name}\" ended otherwise than it should: {check:?}"))
+    expect(sound(check.exit, &check.output), || {
+        format!("\"{name}\" ended otherwise than it should: {check:?}")
+    })
 }
 
 fn expect(sound: bool, otherwise: impl FnOnce() -> String) -> Result<(), Error> {

@@ -49,11 +49,14 @@ impl Machine {
             }
         })?;
         let part = |[begin, end]: [&str; 2]| {
-            serial::between(&text, begin, end).ok_or_else(|| Error::Demo(format!("the console has no {begin}")))
+            serial::between(&text, begin, end)
+                .ok_or_else(|| Error::Demo(format!("the console has no {begin}")))
         };
         let unreadable = |what: &str| {
             let what = what.to_owned();
-            move |error: serde_json::Error| Error::Demo(format!("the machine's {what} cannot be read: {error}"))
+            move |error: serde_json::Error| {
+                Error::Demo(format!("the machine's {what} cannot be read: {error}"))
+            }
         };
         let status_json = part(STATUS)?;
         let status = serde_json::from_str(&status_json).map_err(unreadable("status"))?;
@@ -74,7 +77,11 @@ impl Machine {
             let signer = extension.signer.as_deref().unwrap_or("-");
             let mut reasons = extension.reasons.iter();
             let why = reasons.next().map(|reason| format!("{}: {}", reason.code, reason.sentence));
-            text += &format!("{:<20} {version:<8} {state:<8} {signer:<16} {}\n", extension.name.as_str(), why.unwrap_or_default());
+            text += &format!(
+                "{:<20} {version:<8} {state:<8} {signer:<16} {}\n",
+                extension.name.as_str(),
+                why.unwrap_or_default()
+            );
             for reason in reasons.by_ref().take(2) {
                 text += &format!("{:56}{}: {}\n", "", reason.code, reason.sentence);
             }

@@ -48,7 +48,8 @@ impl<'a> Shell<'a> {
     /// Runs `extbuild`; its words go to the terminal, its data (without the end of line) comes back.
     pub(super) fn extbuild(&self, args: &[&str]) -> Result<String, Error> {
         self.show("extbuild", args);
-        let data = command::read_aloud(Command::new(&self.programs.extbuild).args(args).current_dir(self.root()))?;
+        let data =
+            command::read_aloud(Command::new(&self.programs.extbuild).args(args).current_dir(self.root()))?;
         Ok(data.trim_end().to_owned())
     }
 
