@@ -1,1 +1,43 @@
-//! See ARCHITECTURE.md.
+//! The boot program: it verifies extensions, asks whether they fit the kernel, and lays them over the base.
+//!
+//! As `/init` of an initramfs it runs the story in `boot`; as a tool it shows what a boot did (`status`) or would do
+//! (`plan`). Both judge by the same function, [`admit::judge`].
+//!
+//! | trusted when | what | by |
+//! |---|---|---|
+//! | from the start | kernel, initramfs: this program, `base.json`, `trust.yaml`, modules | whoever started them |
+//! | its digest is the one in `base.json` | root image of the base, with its facts | a sealed copy in memory |
+//! | a key of `trust.yaml` has signed it | manifest of an extension, and by digests in it config, paths, record, image | [`signing::Verified`] |
+//! | never | names, tags, annotations, machine config | can only lead to what is refused |
+
+pub mod activation;
+pub mod admit;
+mod apply;
+pub mod base;
+mod boot;
+pub mod cannot;
+mod cli;
+mod cmdline;
+pub mod content;
+mod early;
+pub mod facts;
+mod files;
+pub mod grounds;
+pub mod image;
+mod init;
+#[cfg(test)]
+mod kernel_tests;
+pub mod layer;
+mod log;
+mod medium;
+mod mounts;
+pub mod plan;
+mod report;
+mod sealed;
+mod status;
+mod switch;
+mod sys;
+pub mod walk;
+
+pub use cli::run;
+pub use init::init;

@@ -115,8 +115,11 @@ impl Court<'_> {
         if reasons.is_empty() {
             reasons.extend(modules.iter().filter_map(|module| self.wrong_release(module)));
         }
+        // Modules of another release are in a directory of their own and get in nobody's way.
+        if reasons.is_empty() {
+            reasons.extend(modules.iter().filter_map(|module| self.duplicate(index, module)));
+        }
         reasons.extend(modules.iter().filter_map(|module| self.wrong_arch(module)));
-        reasons.extend(modules.iter().filter_map(|module| self.duplicate(index, module)));
         reasons
     }
 

@@ -69,7 +69,8 @@ impl Context {
     /// Writes a file, and the directories above it.
     pub fn write(&self, relative: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.dir().join(relative);
-        fs::create_dir_all(path.parent().expect("a file is in a directory")).expect("the directory can be made");
+        fs::create_dir_all(path.parent().expect("a file is in a directory"))
+            .expect("the directory can be made");
         fs::write(&path, bytes).expect("the file can be written");
         path
     }

@@ -21,7 +21,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that the boot program must never contain: a network stack, an asynchronous runtime, a command-line parser.
-const NOT_AT_BOOT: [&str; 8] = ["tokio", "hyper", "reqwest", "rustls", "oci-client", "clap", "indicatif", "openssl-sys"];
+const NOT_AT_BOOT: [&str; 8] =
+    ["tokio", "hyper", "reqwest", "rustls", "oci-client", "clap", "indicatif", "openssl-sys"];
 
 fn metadata(features: &[&str]) -> Metadata {
     let mut command = MetadataCommand::new();
@@ -35,7 +36,11 @@ fn rooms_use_only_what_is_below_them() {
     let metadata = metadata(&["--no-deps".into()]);
     let rooms: BTreeMap<&str, &[&str]> = ARROWS.into_iter().collect();
     let names: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
-    assert_eq!(names, rooms.keys().copied().collect(), "a room came or went: draw its arrows here and in ARCHITECTURE.md");
+    assert_eq!(
+        names,
+        rooms.keys().copied().collect(),
+        "a room came or went: draw its arrows here and in ARCHITECTURE.md"
+    );
     for package in &metadata.packages {
         let allowed = rooms[package.name.as_str()];
         for dependency in &package.dependencies {
@@ -74,7 +79,10 @@ fn only_one_room_may_hold_unsafe_code() {
                 let path = entry.expect("the directory can be read").path();
                 if path.is_dir() {
                     waiting.push(path);
-                } else if std::fs::read_to_string(&path).expect("sources are text").contains("allow(unsafe_code") {
+                } else if std::fs::read_to_string(&path)
+                    .expect("sources are text")
+                    .contains("allow(unsafe_code")
+                {
                     found.push(path.strip_prefix(tests::root()).expect("it is below the top").to_owned());
                 }
             }

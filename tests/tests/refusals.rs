@@ -36,7 +36,8 @@ fn build(context: &Context) -> Said {
 #[track_caller]
 fn refused(context: &Context) -> Said {
     let names = || {
-        let mut names: Vec<_> = fs::read_dir(context.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(context.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         names
     };
@@ -67,12 +68,16 @@ fn broken_yaml() {
 
 #[test]
 fn unknown_field() {
-    insta::assert_snapshot!(refused_manifest(&MANIFEST.replace("version: 1.0.0", "version: 1.0.0\ncolour: red")));
+    insta::assert_snapshot!(refused_manifest(
+        &MANIFEST.replace("version: 1.0.0", "version: 1.0.0\ncolour: red")
+    ));
 }
 
 #[test]
 fn duplicate_key() {
-    insta::assert_snapshot!(refused_manifest(&MANIFEST.replace("version: 1.0.0", "version: 1.0.0\nname: other")));
+    insta::assert_snapshot!(refused_manifest(
+        &MANIFEST.replace("version: 1.0.0", "version: 1.0.0\nname: other")
+    ));
 }
 
 #[test]
@@ -114,7 +119,9 @@ fn source_with_another_sha256() {
 
 #[test]
 fn content_that_is_not_in_its_source() {
-    insta::assert_snapshot!(refused_manifest(&MANIFEST.replace("from: files", "from: files\n    path: /bin/acme")));
+    insta::assert_snapshot!(refused_manifest(
+        &MANIFEST.replace("from: files", "from: files\n    path: /bin/acme")
+    ));
 }
 
 #[test]
@@ -175,7 +182,11 @@ fn absolute_symlink() {
 
 #[test]
 fn escaping_symlink() {
-    insta::assert_snapshot!(refused(&author_with_tar(tar::EntryType::Symlink, 0o777, Some("../../../etc/shadow"))));
+    insta::assert_snapshot!(refused(&author_with_tar(
+        tar::EntryType::Symlink,
+        0o777,
+        Some("../../../etc/shadow")
+    )));
 }
 
 #[test]
@@ -196,7 +207,10 @@ fn package_that_is_none() {
     let context = author();
     context.write("a.deb", "not a package");
     let sum = context.run(std::process::Command::new("sha256sum").arg("a.deb")).ok();
-    context.write("extension.yaml", MANIFEST.replace("dir: files", &format!("deb: a.deb\n    sha256: {}", &sum[..64])));
+    context.write(
+        "extension.yaml",
+        MANIFEST.replace("dir: files", &format!("deb: a.deb\n    sha256: {}", &sum[..64])),
+    );
     insta::assert_snapshot!(refused(&context));
 }
 
@@ -287,7 +301,9 @@ fn extension_without_a_signature() {
     let context = author();
     build(&context).ok();
     trust(&context, "[acme]");
-    insta::assert_snapshot!(context.extbuild(&["verify", "oci:out:acme-1.0.0", "--trust", "trust.yaml"]).to_string());
+    insta::assert_snapshot!(
+        context.extbuild(&["verify", "oci:out:acme-1.0.0", "--trust", "trust.yaml"]).to_string()
+    );
 }
 
 #[test]
@@ -349,8 +365,12 @@ fn image_without_a_machine_config() {
 fn patch_that_names_an_extension_twice() {
     let context = author();
     context.write("schematic.yaml", SCHEMATIC);
-    context.write("machine.yaml", "apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions: [{name: acme}]\n");
-    context.write("p.yaml", "apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions: [{name: x}, {name: x}]\n");
+    context
+        .write("machine.yaml", "apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions: [{name: acme}]\n");
+    context.write(
+        "p.yaml",
+        "apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions: [{name: x}, {name: x}]\n",
+    );
     let args = ["compose", "schematic.yaml", "--config-patch", "@p.yaml", "--runtime", "x", "-o", "out.iso"];
     insta::assert_snapshot!(context.extfactory(&args));
 }

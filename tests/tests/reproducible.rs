@@ -7,8 +7,11 @@ use tests::{Context, Said, from_xtask, inputs, root};
 
 /// Builds in a directory of its own with another umask, time zone, language and order of files.
 fn build(context: &Context, args: &str, umask: &str, zone: &str, locale: &str) -> Said {
-    let script = format!("umask {umask}; exec {} build {args} -o oci:out", from_xtask("TENON_EXTBUILD").display());
-    context.run(Command::new("sh").args(["-c", &script]).env("TZ", zone).env("LC_ALL", locale).env("LANG", locale))
+    let script =
+        format!("umask {umask}; exec {} build {args} -o oci:out", from_xtask("TENON_EXTBUILD").display());
+    context.run(
+        Command::new("sh").args(["-c", &script]).env("TZ", zone).env("LC_ALL", locale).env("LANG", locale),
+    )
 }
 
 const MANIFEST: &str = "\

@@ -67,34 +67,39 @@ impl Machine {
     /// The outcome for a person.
     pub(super) fn table(&self) -> String {
         let mut text = format!("Kernel {}, base {}\n\n", self.status.kernel, self.status.base);
-        text += &format!("{:<20} {:<8} {:<8} {:<16} WHY\n", "EXTENSION", "VERSION", "STATE", "SIGNED BY");
+        text += &row("EXTENSION", "VERSION", "STATE", "SIGNED BY");
         for extension in &self.status.extensions {
             let version = extension.version.as_ref().map(ToString::to_string).unwrap_or_default();
             let state = match extension.state {
                 State::Active => "active",
                 State::Refused => "refused",
             };
-            let signer = extension.signer.as_deref().unwrap_or("-");
-            let mut reasons = extension.reasons.iter();
-            let why = reasons.next().map(|reason| format!("{}: {}", reason.code, reason.sentence));
-            text += &format!(
-                "{:<20} {version:<8} {state:<8} {signer:<16} {}\n",
-                extension.name.as_str(),
-                why.unwrap_or_default()
-            );
-            for reason in reasons.by_ref().take(2) {
-                text += &format!("{:56}{}: {}\n", "", reason.code, reason.sentence);
+            text +=
+                &row(extension.name.as_str(), &version, state, extension.signer.as_deref().unwrap_or("-"));
+        }
+        for extension in self.status.extensions.iter().filter(|extension| !extension.reasons.is_empty()) {
+            text += &format!("\n{} is refused:\n", extension.name);
+            for reason in extension.reasons.iter().take(SHOWN) {
+                text += &format!("  {}: {}\n", reason.code, reason.sentence);
             }
-            match reasons.count() {
+            match extension.reasons.len().saturating_sub(SHOWN) {
                 0 => {}
-                more => text += &format!("{:56}and {more} reasons more\n", ""),
+                more => text += &format!("  and {more} reasons more, all in status.json\n"),
             }
         }
-        text += "\nIN THE MACHINE            EXIT  OUTPUT\n";
+        text += "\nTRIED IN THE MACHINE      EXIT  OUTPUT\n";
         for (name, check) in &self.checks {
             let output: String = check.output.chars().take(90).collect();
-            text += &format!("{name:<26}{:>4}  {output}\n", check.exit);
+            text += format!("{name:<26}{:>4}  {output}", check.exit).trim_end();
+            text.push('\n');
         }
         text
     }
+}
+
+/// How many reasons for one refusal are shown; modules for another kernel have hundreds.
+const SHOWN: usize = 4;
+
+fn row(name: &str, version: &str, state: &str, signer: &str) -> String {
+    format!("{name:<20} {version:<8} {state:<8} {signer}\n")
 }

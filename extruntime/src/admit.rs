@@ -1,0 +1,209 @@
+//! Admission: which extensions of the store may be laid over the base.
+//!
+//! [`judge`] is the one judge: at boot and for `extruntime plan`. It reads, and changes nothing; what differs is the
+//! door through which images come, which is an argument.
+
+mod examine;
+mod objection;
+mod paths;
+mod set;
+
+use std::fs::File;
+
+use catalog::Layout;
+use kabi::{Fits, Record};
+use signing::{Approval, TrustPolicy, Verified};
+use spec::artifact::ExtensionConfig;
+use spec::listing::Listing;
+use spec::machine::{ExtensionsConfig, Wanted};
+use spec::{Digest, ExtensionName, Reason, Version};
+
+use crate::content::Expected;
+use crate::facts::BaseFacts;
+use crate::image::ImageError;
+
+use examine::{Examined, Sound};
+use set::Member;
+
+/// All that a judgement rests on.
+#[derive(Debug)]
+pub struct Grounds {
+    /// What the machine is to run.
+    pub config: ExtensionsConfig,
+    /// The artifacts that are there.
+    pub store: Layout,
+    /// The keys that are trusted.
+    pub trust: TrustPolicy,
+    /// The base.
+    pub base: BaseFacts,
+}
+
+/// An image that has been approved and not been opened.
+#[derive(Debug)]
+pub struct Unopened<'a> {
+    /// The file of the image; its bytes are not checked yet.
+    pub file: File,
+    /// What the bytes must be.
+    pub expected: Expected,
+    /// The paths that must be in it.
+    pub listing: &'a Listing,
+}
+
+/// An extension that may be laid over the base: signed by a trusted key, unchanged, and fitting base, kernel and the
+/// other extensions. Only [`judge`] makes one. `L` is what its image became at the door.
+///
+/// ```compile_fail,E0451
+/// fn forge<L>(other: extruntime::admit::Admitted<L>, layer: L) -> extruntime::admit::Admitted<L> {
+///     extruntime::admit::Admitted { layer, ..other }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Admitted<L> {
+    approval: Verified<Approval>,
+    config: ExtensionConfig,
+    record: Record,
+    fits: Fits,
+    layer: L,
+}
+
+impl<L> Admitted<L> {
+    /// Its name.
+    pub fn name(&self) -> &ExtensionName {
+        self.fits.extension()
+    }
+
+    /// Its manifest and the key that signed it.
+    pub fn approval(&self) -> &Verified<Approval> {
+        &self.approval
+    }
+
+    /// Its signed facts.
+    pub fn config(&self) -> &ExtensionConfig {
+        &self.config
+    }
+
+    /// Its modules.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Its opened image.
+    pub fn layer(&self) -> &L {
+        &self.layer
+    }
+}
+
+/// An extension that stays out.
+#[derive(Debug)]
+pub struct Refused {
+    /// The name that the machine config gives.
+    pub name: ExtensionName,
+    /// The artifact that was chosen, if there was one.
+    pub chosen: Option<Chosen>,
+    /// Why it stays out: at least one reason.
+    pub reasons: Vec<Reason>,
+}
+
+/// The artifact that stands for an extension of the machine config.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// Its version, as the index of the store says.
+    pub version: Version,
+    /// Digest of its manifest.
+    pub manifest: Digest,
+    /// The key that signed it, once that is known.
+    pub signer: Option<String>,
+}
+
+/// What became of one extension of the machine config.
+#[derive(Debug)]
+pub enum Verdict<L> {
+    /// It is in.
+    Admitted(Box<Admitted<L>>),
+    /// It is out.
+    Refused(Box<Refused>),
+}
+
+/// The verdicts, in the order of the machine config.
+#[derive(Debug)]
+pub struct Judgement<L>(Vec<Verdict<L>>);
+
+/// Judges every extension of the machine config. One that is refused takes nothing along but those that require it.
+///
+/// `open` is called for images whose manifest a trusted key has signed. It reads them, and refuses those whose bytes
+/// are not the ones that were signed.
+pub fn judge<L>(grounds: &Grounds, open: impl Fn(Unopened<'_>) -> Result<L, ImageError>) -> Judgement<L> {
+    let wanted = &grounds.config.extensions;
+    let examined = wanted.iter().map(|wanted| examine::examine(wanted, grounds, &open)).collect();
+    Judgement(settle(examined, grounds))
+}
+
+fn settle<L>(examined: Vec<Examined<L>>, grounds: &Grounds) -> Vec<Verdict<L>> {
+    let names: Vec<&ExtensionName> = grounds.config.extensions.iter().map(|wanted| &wanted.name).collect();
+    let members: Vec<Member<'_>> = examined.iter().flatten().map(Sound::member).collect();
+    let mut outcomes = set::settle(&members, &names, &grounds.base).into_iter();
+    let verdict = |examined: Examined<L>| match examined {
+        Err(refused) => Verdict::Refused(refused),
+        Ok(sound) => match outcomes.next().expect("there is one outcome for each member") {
+            Ok(fits) => Verdict::Admitted(Box::new(sound.admit(fits))),
+            Err(reasons) => Verdict::Refused(Box::new(sound.refuse(reasons))),
+        },
+    };
+    examined.into_iter().map(verdict).collect()
+}
+
+impl<L> Judgement<L> {
+    /// The judgement where there are no grounds for one: everything stays out for the same reason.
+    pub(crate) fn all_refused(wanted: &[Wanted], reason: &Reason) -> Judgement<L> {
+        let refused = |wanted: &Wanted| Refused {
+            name: wanted.name.clone(),
+            chosen: None,
+            reasons: vec![reason.clone()],
+        };
+        Judgement(wanted.iter().map(|wanted| Verdict::Refused(Box::new(refused(wanted)))).collect())
+    }
+
+    /// The same with everything out that was in, for this reason.
+    pub(crate) fn withdrawn(self, reason: &Reason) -> Judgement<L> {
+        let withdraw = |verdict| match verdict {
+            Verdict::Admitted(admitted) => Verdict::Refused(Box::new(admitted.withdraw(reason.clone()))),
+            Verdict::Refused(refused) => Verdict::Refused(refused),
+        };
+        Judgement(self.0.into_iter().map(withdraw).collect())
+    }
+
+    /// What became of each extension, in the order of the machine config.
+    pub fn verdicts(&self) -> &[Verdict<L>] {
+        &self.0
+    }
+
+    /// The extensions that are in.
+    pub fn admitted(&self) -> Vec<&Admitted<L>> {
+        self.0.iter().filter_map(Verdict::admitted).collect()
+    }
+}
+
+impl<L> Verdict<L> {
+    fn admitted(&self) -> Option<&Admitted<L>> {
+        match self {
+            Verdict::Admitted(admitted) => Some(admitted),
+            Verdict::Refused(_) => None,
+        }
+    }
+}
+
+impl<L> Admitted<L> {
+    fn withdraw(self, reason: Reason) -> Refused {
+        let Admitted { approval, config, record: _, fits: _, layer: _ } = self;
+        Refused::known(approval, config, vec![reason])
+    }
+}
+
+impl Refused {
+    /// The refusal of an extension whose signed config is known.
+    fn known(approval: Verified<Approval>, config: ExtensionConfig, reasons: Vec<Reason>) -> Refused {
+        let signer = Some(approval.signer().to_owned());
+        let chosen = Chosen { version: config.version, manifest: approval.value().manifest, signer };
+        Refused { name: config.name, chosen: Some(chosen), reasons }
+    }
+}

@@ -1,0 +1,128 @@
+//! May an extension have these paths? Extensions only add, and only where there is room for them.
+
+use std::collections::BTreeSet;
+
+use kabi::Record;
+use spec::listing::{Kind, Listing};
+use spec::{KernelRelease, ModuleName, Reason, ReasonCode, TreePath};
+
+/// Where extensions may have paths at all: /etc and the like belong to the machine.
+const ROOM: [&str; 2] = ["/usr", "/opt"];
+/// Where nobody but the base may: its own facts are there ([`spec::base::places`]).
+const RESERVED: &str = "/usr/lib/tenon";
+/// Reasons that are worth listing; an image for another base may have thousands.
+const REASONS_MAX: usize = 8;
+
+/// What stands against the paths of one extension on this base.
+pub(super) fn objections(
+    listing: &Listing,
+    record: &Record,
+    base: &Listing,
+    kernel: &KernelRelease,
+) -> Vec<Reason> {
+    let room = ROOM.map(fixed);
+    let index = fixed(&format!("/usr/lib/modules/{kernel}"));
+    let known: BTreeSet<&TreePath> = record.modules().iter().map(|module| &module.path).collect();
+    let own = listing.iter().filter_map(|(path, kind)| {
+        if !room.iter().any(|room| path.is_within(room)) {
+            return Some(malformed(path, "is outside /usr and /opt"));
+        }
+        if path.parent().is_some_and(|parent| !is_directory(listing, &parent)) {
+            return Some(malformed(path, "is listed without the directory that holds it"));
+        }
+        if path.is_within(&fixed(RESERVED)) || is_index_file(path, kind, &index) {
+            return Some(collision(path, "belongs to the base alone"));
+        }
+        let module = kind == Kind::Leaf && path.file_name().and_then(ModuleName::from_file_name).is_some();
+        (module && !known.contains(path))
+            .then(|| malformed(path, "is a kernel module that the kernel ABI record does not have"))
+    });
+    let shared = listing.collisions(base).map(|path| collision(path, "is in the base already"));
+    own.chain(shared).take(REASONS_MAX).collect()
+}
+
+/// What stands against `listing` beside `other`, which is the extension `name`.
+pub(super) fn collisions(listing: &Listing, name: &str, other: &Listing) -> Vec<Reason> {
+    let shared = listing.collisions(other);
+    shared.map(|path| collision(path, &format!("is in the extension {name} too"))).take(REASONS_MAX).collect()
+}
+
+fn is_directory(listing: &Listing, path: &TreePath) -> bool {
+    *path == TreePath::root() || listing.get(path) == Some(Kind::Directory)
+}
+
+/// The files that depmod writes and we write instead (kmod, `tools/depmod.c`): all are called `modules.` something.
+fn is_index_file(path: &TreePath, kind: Kind, directory: &TreePath) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    kind == Kind::Leaf && name.starts_with("modules.") && path.parent().as_ref() == Some(directory)
+}
+
+fn collision(path: &TreePath, what: &str) -> Reason {
+    Reason::new(ReasonCode::PathCollision, format!("{path} {what}")).subject(path.as_str())
+}
+
+fn malformed(path: &TreePath, what: &str) -> Reason {
+    Reason::new(ReasonCode::MalformedArtifact, format!("{path} {what}")).subject(path.as_str())
+}
+
+fn fixed(path: &str) -> TreePath {
+    path.parse().expect("a fixed path and a kernel release make a sound path")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(lines: &[&str]) -> Listing {
+        Listing::parse(&lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap()
+    }
+
+    fn codes(lines: &[&str]) -> Vec<(ReasonCode, String)> {
+        let base = listing(&["/usr/", "/usr/bin/", "/usr/bin/sh", "/usr/lib64"]);
+        let kernel = "6.1.0".parse().unwrap();
+        let reasons = objections(&listing(lines), &Record::default(), &base, &kernel);
+        reasons.into_iter().map(|reason| (reason.code, reason.subject.unwrap())).collect()
+    }
+
+    #[test]
+    fn new_files_below_usr_and_opt_are_welcome() {
+        assert_eq!(codes(&["/opt/", "/opt/x", "/usr/", "/usr/bin/", "/usr/bin/wg"]), []);
+    }
+
+    #[test]
+    fn nothing_of_the_base_is_replaced() {
+        use ReasonCode::{MalformedArtifact, PathCollision};
+        assert_eq!(codes(&["/usr/", "/usr/bin/", "/usr/bin/sh"]), [(PathCollision, "/usr/bin/sh".into())]);
+        assert_eq!(codes(&["/usr/", "/usr/bin"]), [(PathCollision, "/usr/bin".into())]);
+        // The base has /usr/lib64 as a link: a directory of that name would hide it, and leaving it out of the list
+        // does not help.
+        let through = ["/usr/", "/usr/lib64/", "/usr/lib64/ld.so"];
+        assert_eq!(codes(&through), [(PathCollision, "/usr/lib64".into())]);
+        assert_eq!(codes(&["/usr/", "/usr/lib64/ld.so"]), [(MalformedArtifact, "/usr/lib64/ld.so".into())]);
+    }
+
+    #[test]
+    fn places_of_others_are_closed() {
+        use ReasonCode::{MalformedArtifact, PathCollision};
+        assert_eq!(codes(&["/etc/", "/etc/passwd"])[0], (MalformedArtifact, "/etc".into()));
+        assert_eq!(codes(&["/usr-x/"]), [(MalformedArtifact, "/usr-x".into())]);
+        let own = ["/usr/", "/usr/lib/", "/usr/lib/tenon/", "/usr/lib/tenon/kabi.db"];
+        assert!(codes(&own).contains(&(PathCollision, "/usr/lib/tenon/kabi.db".into())));
+        let index = ["/usr/", "/usr/lib/", "/usr/lib/modules/", "/usr/lib/modules/6.1.0/"];
+        let with = [&index[..], &["/usr/lib/modules/6.1.0/modules.dep"]].concat();
+        assert_eq!(codes(&with), [(PathCollision, "/usr/lib/modules/6.1.0/modules.dep".into())]);
+    }
+
+    #[test]
+    fn no_module_goes_unjudged() {
+        let hidden = ["/opt/", "/opt/evil.ko.xz"];
+        assert_eq!(codes(&hidden), [(ReasonCode::MalformedArtifact, "/opt/evil.ko.xz".into())]);
+    }
+
+    #[test]
+    fn a_list_of_reasons_stays_readable() {
+        let many: Vec<String> = (10..90).map(|n| format!("/etc/{n}")).collect();
+        let lines: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(codes(&lines).len(), REASONS_MAX);
+    }
+}

@@ -1,0 +1,80 @@
+//! Doing what was planned: the only place that changes what the running system will see.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kabi::index::IndexError;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use spec::{Diagnose, Outcome};
+
+use crate::activation::{Activation, BASE, Step};
+use crate::admit::Admitted;
+use crate::cannot::{Cannot, cannot};
+use crate::layer::Layer;
+use crate::mounts;
+
+/// Does the steps in order. `admitted` are the extensions that they were planned for.
+pub(crate) fn run(activation: &Activation, admitted: &[&Admitted<Layer>]) -> Result<(), ApplyError> {
+    activation.steps().iter().try_for_each(|step| run_step(step, admitted)).map_err(ApplyError::System)
+}
+
+fn run_step(step: &Step, admitted: &[&Admitted<Layer>]) -> Result<(), Cannot> {
+    match step {
+        Step::Attach { extension, name: _, at } => admitted[*extension].layer().attach(at),
+        Step::Index { at, directory, files, hidden } => write_index(at, directory, files, hidden),
+        Step::Overlay { layers, at } => {
+            let layers: Vec<&Path> = layers.iter().map(PathBuf::as_path).collect();
+            mounts::overlay(&layers, at)
+        }
+        Step::Load { file, text } => write(file, text),
+        Step::Alone { at } => mounts::alone(Path::new(BASE), at),
+    }
+}
+
+/// Writes the index into a file system of its own, which is read-only from then on.
+fn write_index(
+    at: &Path,
+    directory: &Path,
+    files: &BTreeMap<&'static str, String>,
+    hidden: &[String],
+) -> Result<(), Cannot> {
+    mounts::memory(at)?;
+    let directory = at.join(directory);
+    mounts::make_directory(&directory)?;
+    for (name, text) in files {
+        write(&directory.join(name), text)?;
+    }
+    for name in hidden {
+        // Device 0:0 is a whiteout: the overlay shows nothing there (overlayfs.rst, "whiteouts and opaque directories").
+        let path = directory.join(name);
+        mknodat(CWD, &path, FileType::CharacterDevice, Mode::empty(), 0)
+            .map_err(cannot("hide the file of the base behind", path.display()))?;
+    }
+    mounts::lock_memory(at)
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Cannot> {
+    if let Some(directory) = file.parent() {
+        mounts::make_directory(directory)?;
+    }
+    fs::write(file, text).map_err(cannot("write", file.display()))
+}
+
+/// Why a root could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplyError {
+    #[error(transparent)]
+    System(Cannot),
+    #[error("the modules cannot be indexed")]
+    Index(#[from] IndexError),
+}
+
+impl Diagnose for ApplyError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            ApplyError::System(error) => error.outcome(),
+            ApplyError::Index(error) => error.outcome(),
+        }
+    }
+}

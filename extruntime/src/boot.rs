@@ -1,0 +1,103 @@
+//! The boot story, from the initramfs to the init of the running system.
+
+use std::convert::Infallible;
+use std::path::Path;
+
+use spec::status::Status;
+use spec::{Diagnose, Outcome, Reason, ReasonCode};
+
+use crate::activation::{Activation, SYSROOT};
+use crate::admit::{Grounds, Judgement, judge};
+use crate::apply::{self, ApplyError};
+use crate::base::{self, Base, BaseError};
+use crate::cannot::{Cannot, sentence};
+use crate::cmdline::Arguments;
+use crate::grounds;
+use crate::layer::Layer;
+use crate::log::Log;
+use crate::medium::{self, MediumError};
+use crate::{early, status, switch};
+
+/// Boots. Returns only with the error that ends the boot; a refused extension never is one.
+pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootError> {
+    let description = base::describe()?;
+    early::load_modules(&description.boot_modules, log);
+    let medium = medium::mount(arguments, log)?;
+    let base = base::mount(description, medium, log)?;
+    let status = put_together(&base, medium, log)?;
+    status::write(&status, log)?;
+    Ok(switch::into(Path::new(SYSROOT), &arguments.init)?)
+}
+
+/// Makes the root of the running system, with every extension that may be in it.
+pub(crate) fn put_together(base: &Base, medium: &Path, log: &Log) -> Result<Status, BootError> {
+    let (config, notes) = grounds::machine_config(medium);
+    let judgement = match grounds::at_boot(config.clone(), medium, base) {
+        Ok(grounds) => activate(judge_images(&grounds), &grounds, log)?,
+        Err(error) => leave_alone(Judgement::all_refused(&config.extensions, &error.reason()))?,
+    };
+    Ok(status::of(&judgement, &base.description, &base.kernel, notes))
+}
+
+/// Judges with the door of the boot: an image is sealed, checked, mounted and walked before anything is decided.
+fn judge_images(grounds: &Grounds) -> Judgement<Layer> {
+    let base = &grounds.base.listing;
+    judge(grounds, |image| Layer::extension(&image.file, &image.expected, image.listing, base))
+}
+
+/// Puts the root together. What cannot be done with extensions is done without.
+fn activate(
+    judgement: Judgement<Layer>,
+    grounds: &Grounds,
+    log: &Log,
+) -> Result<Judgement<Layer>, BootError> {
+    let admitted = judgement.admitted();
+    let planned = Activation::plan(&grounds.base, &admitted).map_err(ApplyError::from);
+    match planned.and_then(|activation| apply::run(&activation, &admitted)) {
+        Ok(()) => Ok(judgement),
+        Err(error) => {
+            log.complain(&error);
+            let reason = Reason::new(ReasonCode::ActivationFailed, sentence(&error));
+            leave_alone(judgement.withdrawn(&reason))
+        }
+    }
+}
+
+/// Makes the base the whole root.
+fn leave_alone(judgement: Judgement<Layer>) -> Result<Judgement<Layer>, BootError> {
+    apply::run(&Activation::base_alone(), &[])?;
+    Ok(judgement)
+}
+
+/// Why the boot ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BootError {
+    #[error(transparent)]
+    System(#[from] Cannot),
+    #[error(transparent)]
+    Medium(#[from] MediumError),
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+impl Diagnose for BootError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            BootError::System(error) => error.outcome(),
+            BootError::Medium(error) => error.outcome(),
+            BootError::Base(error) => error.outcome(),
+            BootError::Apply(error) => error.outcome(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            BootError::System(error) => error.hint(),
+            BootError::Medium(error) => error.hint(),
+            BootError::Base(error) => error.hint(),
+            BootError::Apply(error) => error.hint(),
+        }
+    }
+}

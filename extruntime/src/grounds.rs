@@ -1,0 +1,143 @@
+//! Gathering what a judgement rests on, at boot and for `extruntime plan`.
+
+use std::path::{Path, PathBuf};
+
+use catalog::{CatalogError, Layout};
+use signing::{PolicyError, TrustPolicy};
+use spec::artifact::limits;
+use spec::boot::{initramfs, medium as places};
+use spec::machine::{self, ExtensionsConfig, MachineError};
+use spec::{Arch, Diagnose, KernelRelease, Outcome, Reason, ReasonCode};
+
+use crate::activation::BASE;
+use crate::admit::Grounds;
+use crate::base::Base;
+use crate::cannot::{Cannot, sentence};
+use crate::facts::{BaseFacts, FactFiles, FactsError};
+use crate::files;
+
+/// Where the grounds of a judgement are.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pub(crate) store: PathBuf,
+    pub(crate) trust: PathBuf,
+    pub(crate) facts: FactFiles,
+    pub(crate) arch: Arch,
+    pub(crate) kernel: KernelRelease,
+}
+
+/// The machine config of the medium. A missing or broken one must not end the boot: then nothing is wanted, and the
+/// note says why.
+pub(crate) fn machine_config(medium: &Path) -> (ExtensionsConfig, Vec<String>) {
+    match read_machine_config(medium) {
+        Ok(config) => (config, Vec::new()),
+        Err(error) => {
+            (ExtensionsConfig::default(), vec![format!("the base runs alone: {}", sentence(&error))])
+        }
+    }
+}
+
+/// Reads the machine config of a medium.
+pub(crate) fn read_machine_config(medium: &Path) -> Result<ExtensionsConfig, ConfigError> {
+    let file = medium.join(places::MACHINE);
+    let text = files::read_text(&file, limits::CONFIG)?;
+    Ok(machine::parse(&text, places::MACHINE)?)
+}
+
+/// The grounds at boot: a policy from the initramfs, facts from the verified base, a store on the medium.
+pub(crate) fn at_boot(config: ExtensionsConfig, medium: &Path, base: &Base) -> Result<Grounds, GroundsError> {
+    let places = Places {
+        store: medium.join(places::STORE),
+        trust: initramfs::TRUST.into(),
+        facts: FactFiles::in_root(Path::new(BASE)),
+        arch: base.arch,
+        kernel: base.kernel.clone(),
+    };
+    gather(config, places)
+}
+
+/// Reads everything that does not depend on a single extension.
+pub(crate) fn gather(config: ExtensionsConfig, places: Places) -> Result<Grounds, GroundsError> {
+    let Places { store, trust, facts, arch, kernel } = places;
+    let base = BaseFacts::read(&facts, arch, kernel)?;
+    let text = files::read_text(&trust, limits::CONFIG).map_err(GroundsError::TrustRead)?;
+    let trust = TrustPolicy::parse(&text, &trust.display().to_string())?;
+    let store = Layout::open(store)?;
+    Ok(Grounds { config, store, trust, base })
+}
+
+/// Why there is no machine config.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] Cannot),
+    /// It is not sound.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+}
+
+impl Diagnose for ConfigError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            ConfigError::Read(error) => error.outcome(),
+            ConfigError::Machine(error) => error.outcome(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            ConfigError::Read(error) => error.hint(),
+            ConfigError::Machine(error) => error.hint(),
+        }
+    }
+}
+
+/// Why no extension can be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum GroundsError {
+    /// The base does not say what it is.
+    #[error(transparent)]
+    Facts(#[from] FactsError),
+    /// There is no trust policy.
+    #[error(transparent)]
+    TrustRead(Cannot),
+    /// The trust policy is not sound.
+    #[error(transparent)]
+    Trust(#[from] PolicyError),
+    /// There is no store.
+    #[error(transparent)]
+    Store(#[from] CatalogError),
+}
+
+impl GroundsError {
+    /// The error as the reason why every extension stays out.
+    pub(crate) fn reason(&self) -> Reason {
+        let code = match self {
+            GroundsError::Facts(_) => ReasonCode::ActivationFailed,
+            GroundsError::TrustRead(_) | GroundsError::Trust(_) => ReasonCode::KeyUnknown,
+            GroundsError::Store(error) => error.reason_code(),
+        };
+        Reason { hint: self.hint(), ..Reason::new(code, sentence(self)) }
+    }
+}
+
+impl Diagnose for GroundsError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            GroundsError::Facts(error) => error.outcome(),
+            GroundsError::TrustRead(error) => error.outcome(),
+            GroundsError::Trust(error) => error.outcome(),
+            GroundsError::Store(error) => error.outcome(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            GroundsError::Facts(error) => error.hint(),
+            GroundsError::TrustRead(error) => error.hint(),
+            GroundsError::Trust(error) => error.hint(),
+            GroundsError::Store(error) => error.hint(),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The only unsafe code of Tenon: kernel interfaces that no safe wrapper has yet.
+#![allow(unsafe_code)]
+
+pub(crate) mod loopdev;

@@ -1,0 +1,258 @@
+//! A small world to attack: a base, a trust policy and a medium with extensions, made by the rooms that make real ones.
+// Each test file uses its part of it, and a world that cannot be made is a failed test.
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used)]
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use catalog::{Descriptor, NewExtension, Store};
+use signing::{SigningKey, sign};
+use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, Requirement};
+use spec::listing::Listing;
+use spec::{Arch, Digest, ExtensionName, Version};
+use squash::{Content, Mode, Node, Options, Tree};
+use tempfile::TempDir;
+
+pub const KERNEL: &str = "6.1.0-test";
+pub const BASE_PATHS: &str = "/usr/\n/usr/bin/\n/usr/bin/sh\n/usr/lib/\n/usr/lib/modules/\n/usr/lib64\n";
+const EXPORT: &str = "0x92997ed8\t_printk\tvmlinux\tEXPORT_SYMBOL\t\n";
+pub const NO_MODULES: &str = r#"{"schemaVersion":1,"modules":[]}"#;
+
+/// A key of the policy that may sign everything.
+pub fn publisher() -> SigningKey {
+    SigningKey::from_seed([1; 32])
+}
+
+/// A key of the policy that may sign `net-*` only.
+pub fn net_publisher() -> SigningKey {
+    SigningKey::from_seed([2; 32])
+}
+
+/// A key that the policy does not have.
+pub fn stranger() -> SigningKey {
+    SigningKey::from_seed([3; 32])
+}
+
+/// An extension to be.
+#[derive(Debug, Clone)]
+pub struct Extension {
+    pub config: ExtensionConfig,
+    pub files: Vec<(String, Vec<u8>)>,
+    pub kabi: Option<Vec<u8>>,
+    /// An image and a listing that need not belong together, instead of those of `files`.
+    pub forged: Option<(Vec<u8>, Listing)>,
+}
+
+impl Extension {
+    /// A sound one with one file, `/usr/bin/NAME`.
+    pub fn new(name: &str) -> Extension {
+        let config = ExtensionConfig {
+            schema_version: CONFIG_SCHEMA,
+            name: name.parse().unwrap(),
+            version: "1.0.0".parse().unwrap(),
+            upstream: None,
+            arch: Arch::Amd64,
+            description: String::new(),
+            license: None,
+            kernel: None,
+            requires: Vec::new(),
+            load: Vec::new(),
+            content: spec::artifact::ContentFacts { inodes: 0, bytes: 0 },
+        };
+        let file = (format!("/usr/bin/{name}"), format!("the program {name}").into_bytes());
+        Extension { config, files: vec![file], kabi: None, forged: None }
+    }
+
+    pub fn version(mut self, version: &str) -> Extension {
+        self.config.version = version.parse().unwrap();
+        self
+    }
+
+    pub fn file(mut self, path: &str) -> Extension {
+        self.files.push((path.to_owned(), path.as_bytes().to_vec()));
+        self
+    }
+
+    pub fn requires(mut self, name: &str, range: &str) -> Extension {
+        let (name, version) = (name.parse().unwrap(), range.parse().unwrap());
+        self.config.requires.push(Requirement { name, version });
+        self
+    }
+
+    /// A module `NAME.ko` for `release` that imports `_printk` with this CRC; the file itself is none.
+    pub fn module(mut self, name: &str, release: &str, crc: &str) -> Extension {
+        let path = format!("/usr/lib/modules/{release}/{name}.ko");
+        let record = format!(
+            concat!(
+                r#"{{"schemaVersion":1,"modules":[{{"name":"{name}","path":"{path}","arch":"amd64","#,
+                r#""vermagic":"{release} SMP mod_unload modversions ","license":"GPL","#,
+                r#""imports":{{"_printk":{{"crc":"{crc}"}}}}}}]}}"#
+            ),
+            name = name,
+            path = path,
+            release = release,
+            crc = crc
+        );
+        self.kabi = Some(record.into_bytes());
+        self.config.kernel = Some(release.parse().unwrap());
+        self.config.load.push(name.parse().unwrap());
+        self.file(&path)
+    }
+
+    /// The image and the listing as they will be stored.
+    pub fn image(&self) -> (Vec<u8>, Listing) {
+        if let Some(forged) = &self.forged {
+            return forged.clone();
+        }
+        let mut tree = Tree::new();
+        for (path, bytes) in &self.files {
+            let node = Node::File { mode: Mode::FILE, content: Content::Bytes(bytes.clone()) };
+            tree.insert(path.parse().unwrap(), node).unwrap();
+        }
+        (pack(&tree), tree.listing())
+    }
+}
+
+/// The squashfs image of a tree.
+pub fn pack(tree: &Tree) -> Vec<u8> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    squash::pack(tree, &Options::default(), file.as_file_mut(), &mut |_| ()).unwrap();
+    fs::read(file.path()).unwrap()
+}
+
+/// Directories `base` and `medium`, and `trust.yaml`.
+#[derive(Debug)]
+pub struct World {
+    dir: TempDir,
+}
+
+impl World {
+    pub fn new() -> World {
+        let world = World { dir: tempfile::tempdir().unwrap() };
+        let base = world.base();
+        fs::create_dir(&base).unwrap();
+        let description = format!(
+            concat!(
+                r#"{{"schemaVersion":1,"name":"demo","version":"1.0.0","arch":"amd64","kernel":"{}","#,
+                r#""root":{{"digest":"{}","size":0}},"bootModules":[]}}"#
+            ),
+            KERNEL,
+            Digest::of(b"")
+        );
+        fs::write(base.join("base.json"), description).unwrap();
+        fs::write(base.join("kabi.db"), profile(KERNEL)).unwrap();
+        fs::write(base.join("modules.json"), NO_MODULES).unwrap();
+        fs::write(base.join("paths"), BASE_PATHS).unwrap();
+        fs::create_dir_all(world.medium().join("tenon")).unwrap();
+        Store::create_or_open(world.store_dir()).unwrap();
+        fs::write(world.trust(), trust_policy()).unwrap();
+        world
+    }
+
+    pub fn base(&self) -> PathBuf {
+        self.dir.path().join("base")
+    }
+
+    pub fn medium(&self) -> PathBuf {
+        self.dir.path().join("medium")
+    }
+
+    pub fn trust(&self) -> PathBuf {
+        self.dir.path().join("trust.yaml")
+    }
+
+    pub fn store_dir(&self) -> PathBuf {
+        self.medium().join("tenon/store")
+    }
+
+    pub fn store(&self) -> Store {
+        Store::open(self.store_dir()).unwrap()
+    }
+
+    /// The file of a blob.
+    pub fn blob(&self, digest: &Digest) -> PathBuf {
+        self.store_dir().join("blobs/sha256").join(digest.hex())
+    }
+
+    /// Puts an extension on the medium without a signature.
+    pub fn add(&self, extension: &Extension) -> Descriptor {
+        let (image, paths) = extension.image();
+        let mut file = open(&image);
+        let new = NewExtension {
+            config: &extension.config,
+            image: &mut file,
+            image_digest: Digest::of(&image),
+            image_size: image.len() as u64,
+            paths: &paths,
+            kabi: extension.kabi.as_deref(),
+        };
+        self.store().assemble(new).unwrap()
+    }
+
+    /// Signs a manifest under a name.
+    pub fn sign(&self, key: &SigningKey, name: &str, manifest: &Descriptor) {
+        let bundle = sign(key, name, &manifest.digest).to_json();
+        self.store().attach_signature(manifest, &bundle).unwrap();
+    }
+
+    /// Puts an extension on the medium as its publisher would.
+    pub fn publish(&self, extension: &Extension) -> Descriptor {
+        let manifest = self.add(extension);
+        self.sign(&publisher(), extension.config.name.as_str(), &manifest);
+        manifest
+    }
+
+    /// Lists a manifest again, as something that it need not be.
+    pub fn relist(&self, manifest: &Descriptor, name: &str, version: &str) {
+        let bytes = fs::read(self.blob(&manifest.digest)).unwrap();
+        let name: ExtensionName = name.parse().unwrap();
+        let version: Version = version.parse().unwrap();
+        let listed = manifest.bare().of_extension(&name, &version, Arch::Amd64);
+        let index = self.store_dir().join("index.json");
+        let before = fs::read_to_string(&index).unwrap();
+        fs::write(&index, before.replace(&manifest.digest.to_string(), &Digest::of(b"gone").to_string()))
+            .unwrap();
+        self.store().put_manifest(&bytes, listed).unwrap();
+    }
+
+    /// Writes the machine config: names, and ranges after a blank.
+    pub fn want(&self, extensions: &[&str]) {
+        let mut text = "apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions:\n".to_owned();
+        for wanted in extensions {
+            let (name, range) = wanted.split_once(' ').unwrap_or((wanted, "*"));
+            text += &format!("  - name: {name}\n    version: \"{range}\"\n");
+        }
+        fs::write(self.medium().join("tenon/machine.yaml"), text).unwrap();
+    }
+}
+
+/// Flips the lowest bit of the last byte that is not a newline or a closing brace, so that JSON stays JSON.
+pub fn flip_a_byte(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
+    let place = bytes.iter().rposition(u8::is_ascii_alphanumeric).unwrap();
+    bytes[place] ^= 1;
+    fs::remove_file(file).unwrap();
+    fs::write(file, bytes).unwrap();
+}
+
+/// A file with these bytes, at its start.
+pub fn open(bytes: &[u8]) -> File {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, bytes).unwrap();
+    file.reopen().unwrap()
+}
+
+/// The profile of a kernel that exports one symbol.
+pub fn profile(release: &str) -> String {
+    format!("tenon-kabi 1\nrelease {release}\narch amd64\n{EXPORT}")
+}
+
+fn trust_policy() -> String {
+    let key = |name: &str, scope: &str, key: SigningKey| {
+        let pem = key.public_key().to_pem().trim_end().replace('\n', "\n      ");
+        format!("  - name: {name}\n    extensions: [\"{scope}\"]\n    publicKey: |\n      {pem}\n")
+    };
+    let publisher = key("publisher", "*", publisher());
+    let net = key("net-publisher", "net-*", net_publisher());
+    format!("apiVersion: v1alpha1\nkind: TrustPolicy\nkeys:\n{publisher}{net}")
+}
