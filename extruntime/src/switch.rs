@@ -1,7 +1,6 @@
 //! From the initramfs to the new root.
 
 use std::convert::Infallible;
-use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,6 +16,8 @@ use crate::mounts;
 const KEPT: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
 /// `RAMFS_MAGIC` and `TMPFS_MAGIC` (linux/magic.h): what an initramfs is unpacked into.
 const INITRAMFS_KINDS: [u64; 2] = [0x8584_58f6, 0x0102_1994];
+/// How deep it is emptied: an initramfs of ours is flat.
+const DEPTH: u32 = 32;
 
 /// Makes `root` the root directory and becomes its `init`. Returns only if that fails.
 pub(crate) fn into(root: &Path, init: &str) -> Result<Infallible, Cannot> {
@@ -25,7 +26,8 @@ pub(crate) fn into(root: &Path, init: &str) -> Result<Infallible, Cannot> {
     }
     let old = open_directory(CWD, "/").map_err(cannot("open", "/"))?;
     rustix::process::chdir(root).map_err(cannot("enter", root.display()))?;
-    empty_initramfs(old).map_err(cannot("empty", "the initramfs"))?;
+    // What cannot be deleted costs memory, and nothing more: no reason not to boot.
+    let _ = empty_initramfs(&old);
     mounts::carry(".", Path::new("/"))?;
     rustix::process::chroot(".").map_err(cannot("make a root directory of", root.display()))?;
     rustix::process::chdir("/").map_err(cannot("enter", "/"))?;
@@ -37,15 +39,14 @@ pub(crate) fn into(root: &Path, init: &str) -> Result<Infallible, Cannot> {
 /// Deletes the files of the initramfs, whose memory nothing else would free: rootfs cannot be unmounted.
 ///
 /// Only the file system of `root` itself, and only if it lives in memory: mounts in it are left alone.
-fn empty_initramfs(root: OwnedFd) -> Result<(), Errno> {
+fn empty_initramfs(root: &OwnedFd) -> Result<(), Errno> {
     // The type of f_type differs between architectures; the magic numbers are 32 bits on all.
-    let kind = fstatfs(&root)?.f_type as u64;
+    let kind = fstatfs(root)?.f_type as u64;
     if !INITRAMFS_KINDS.contains(&kind) {
         return Ok(());
     }
-    let device = fstat(&root)?.st_dev;
-    // Directories open on the way down; deep ones are left over, for an initramfs of ours has none.
-    empty(&root, device, 32)
+    let device = fstat(root)?.st_dev;
+    empty(root, device, DEPTH)
 }
 
 fn empty(directory: &OwnedFd, device: u64, depth: u32) -> Result<(), Errno> {
@@ -62,7 +63,7 @@ fn empty(directory: &OwnedFd, device: u64, depth: u32) -> Result<(), Errno> {
             continue;
         }
         if depth > 0 {
-            let inner = open_directory(directory, OsStr::new(name.to_str().unwrap_or(".")))?;
+            let inner = open_directory(directory, name.as_c_str())?;
             empty(&inner, device, depth - 1)?;
         }
         // A directory that still holds a mount point stays.

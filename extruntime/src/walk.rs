@@ -20,7 +20,7 @@ pub(crate) fn check(root: BorrowedFd<'_>, listing: &Listing, base: &Listing) -> 
     let mut missing: BTreeSet<&TreePath> = listing.iter().map(|(path, _)| path).collect();
     let mut directories = vec![TreePath::root()];
     while let Some(directory) = directories.pop() {
-        for (path, stat) in entries(root, &directory)? {
+        for (path, stat) in entries(root, &directory, missing.len() + 1)? {
             let kind = check_one(&path, &stat, listing, base)?;
             if !missing.remove(&path) {
                 return Err(TreeFault::Twice(path));
@@ -36,8 +36,12 @@ pub(crate) fn check(root: BorrowedFd<'_>, listing: &Listing, base: &Listing) -> 
     }
 }
 
-/// What a directory of the image holds.
-fn entries(root: BorrowedFd<'_>, directory: &TreePath) -> Result<Vec<(TreePath, Stat)>, TreeFault> {
+/// What a directory of the image holds, up to `most`: with one more than the listing still has to offer, one is wrong.
+fn entries(
+    root: BorrowedFd<'_>,
+    directory: &TreePath,
+    most: usize,
+) -> Result<Vec<(TreePath, Stat)>, TreeFault> {
     let failed = |source| TreeFault::Read { path: directory.clone(), source };
     let place = if directory.relative().is_empty() { "." } else { directory.relative() };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -48,6 +52,9 @@ fn entries(root: BorrowedFd<'_>, directory: &TreePath) -> Result<Vec<(TreePath, 
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
+        }
+        if found.len() == most {
+            break;
         }
         let path = name.to_str().ok().and_then(|name| directory.join(name).ok());
         let path = path.ok_or_else(|| TreeFault::Name(directory.clone()))?;

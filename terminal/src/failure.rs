@@ -66,8 +66,21 @@ impl Place {
 }
 
 impl Diagnose for Place {
+    /// A file that is there and is not text has been looked at, and found wanting.
     fn outcome(&self) -> Outcome {
-        Outcome::Unavailable
+        match self.source.kind() {
+            std::io::ErrorKind::InvalidData => Outcome::Refused,
+            _ => Outcome::Unavailable,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self.source.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Some("choose another name; nothing is overwritten here".into())
+            }
+            _ => None,
+        }
     }
 }
 

@@ -82,10 +82,11 @@ fn duplicate_key() {
 
 #[test]
 fn alias_bomb() {
-    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    let mut bomb =
+        String::from("apiVersion: v1alpha1\nkind: Extension\nrequires:\n- &a0 [x, x, x, x, x, x, x, x, x]\n");
     for level in 1..20 {
         let item = format!("*a{}", level - 1);
-        bomb += &format!("a{level}: &a{level} [{}]\n", [item.as_str(); 9].join(", "));
+        bomb += &format!("- &a{level} [{}]\n", [item.as_str(); 9].join(", "));
     }
     insta::assert_snapshot!(refused_manifest(&bomb));
 }
@@ -321,7 +322,7 @@ fn trust(context: &Context, names: &str) {
     let key = fs::read_to_string(context.dir().join("key.pem.pub")).unwrap();
     let key: String = key.lines().map(|line| format!("      {line}\n")).collect();
     let policy = format!(
-        "apiVersion: v1alpha1\nkind: TrustPolicy\nkeys:\n  - name: acme\n    extensions: {names}\n    publicKey: |\n{key}"
+        "apiVersion: v1alpha1\nkind: TrustPolicy\nkeys:\n  - name: publisher\n    extensions: {names}\n    publicKey: |\n{key}"
     );
     context.write("trust.yaml", policy);
 }
@@ -352,12 +353,12 @@ fn image_without_a_machine_config() {
     let context = author();
     context.write("schematic.yaml", SCHEMATIC);
     let args = ["compose", "schematic.yaml", "--runtime", "x", "-o", "out.iso"];
-    insta::assert_snapshot!("the file is missing", context.extfactory(&args));
+    insta::assert_snapshot!("config_file_missing", context.extfactory(&args));
     context.write("schematic.yaml", SCHEMATIC.replace("machineConfig: machine.yaml\n", ""));
-    insta::assert_snapshot!("the field is missing", context.extfactory(&args));
+    insta::assert_snapshot!("config_field_missing", context.extfactory(&args));
     context.write("schematic.yaml", SCHEMATIC);
     context.write("machine.yaml", "apiVersion: v1alpha1\nkind: SomethingElse\n");
-    insta::assert_snapshot!("the document is missing", context.extfactory(&args));
+    insta::assert_snapshot!("config_document_missing", context.extfactory(&args));
     assert!(!context.dir().join("out.iso").exists());
 }
 
