@@ -1,6 +1,11 @@
 //! An extension held against a base while it is built: what the base has is not shipped again, and what does not fit
 //! is refused before it leaves the author's desk.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests; the allowance in clippy.toml covers only the tests themselves"
+)]
+
 use std::process::Command;
 
 use tests::{Context, inputs, root};

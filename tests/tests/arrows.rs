@@ -24,16 +24,15 @@ const ARROWS: [(&str, &[&str]); 11] = [
 const NOT_AT_BOOT: [&str; 8] =
     ["tokio", "hyper", "reqwest", "rustls", "oci-client", "clap", "indicatif", "openssl-sys"];
 
-fn metadata(features: &[&str]) -> Metadata {
+fn metadata() -> Metadata {
     let mut command = MetadataCommand::new();
-    command.manifest_path(tests::root().join("Cargo.toml"));
-    command.other_options(features.iter().map(ToString::to_string).collect::<Vec<_>>());
+    command.manifest_path(tests::root().join("Cargo.toml")).no_deps();
     command.exec().expect("cargo metadata answers")
 }
 
 #[test]
 fn rooms_use_only_what_is_below_them() {
-    let metadata = metadata(&["--no-deps".into()]);
+    let metadata = metadata();
     let rooms: BTreeMap<&str, &[&str]> = ARROWS.into_iter().collect();
     let names: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
     assert_eq!(

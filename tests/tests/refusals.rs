@@ -2,6 +2,11 @@
 //!
 //! The snapshots are the messages as people read them; they are reviewed like code.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests; the allowance in clippy.toml covers only the tests themselves"
+)]
+
 use std::fs;
 use std::os::unix::net::UnixListener;
 

@@ -30,7 +30,7 @@ fn author(context: &Context, names: &[&str], umask: u32) {
     for name in names {
         let file = context.write(&format!("files/{name}"), format!("content of {name}\n").repeat(500));
         let mode = if name.ends_with(".sh") { 0o777 } else { 0o666 };
-        std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode & !umask)).unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode & !umask)).expect("our own file");
     }
 }
 
