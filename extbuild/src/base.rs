@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use kabi::Record;
-use spec::base::{BaseDescription, BaseImage, files, places};
+use spec::base::{BaseDescription, BaseImage, SCHEMA, files, places};
 use spec::listing::{Kind, Listing};
 use spec::manifest::BaseManifest;
 use spec::template::Variables;
@@ -135,7 +135,7 @@ fn write(plan: &Plan, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<
     let all = plan.tree.facts().bytes;
     let packed = squash::pack(&plan.tree, &Options::default(), &mut file, &mut |done| progress(done, all))?;
     let description = BaseDescription {
-        schema_version: 1,
+        schema_version: SCHEMA,
         name: plan.manifest.name.clone(),
         version: plan.manifest.version.clone(),
         arch: plan.kernel.arch,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kabi::{Profile, Record};
-use spec::base::{BaseDescription, files};
+use spec::base::{BaseDescription, BaseDescriptionError, files};
 use spec::listing::Listing;
 use spec::{Diagnose, ModuleName, Outcome};
 
@@ -24,13 +24,12 @@ pub(crate) struct Base {
 impl Base {
     /// Reads the facts; the images beside them are not looked at.
     pub(crate) fn open(dir: &Path) -> Result<Base, BaseError> {
-        let description = read(dir, files::DESCRIPTION)?;
+        let path = dir.join(files::DESCRIPTION).display().to_string();
+        let description = BaseDescription::parse(read(dir, files::DESCRIPTION)?.as_bytes(), &path)?;
         let unsound = |file: &str| {
             let path = dir.join(file);
             move |problem: String| BaseError::Unsound { path, problem }
         };
-        let description: BaseDescription = serde_json::from_str(&description)
-            .map_err(|error| unsound(files::DESCRIPTION)(error.to_string()))?;
         let profile = Profile::parse(&read(dir, files::PROFILE)?)
             .map_err(|error| unsound(files::PROFILE)(error.to_string()))?;
         let modules = Record::parse(read(dir, files::MODULES)?.as_bytes())
@@ -63,7 +62,10 @@ pub(crate) enum BaseError {
         #[source]
         source: std::io::Error,
     },
-    /// A file is not what it should be.
+    /// The description is not sound.
+    #[error(transparent)]
+    Description(#[from] BaseDescriptionError),
+    /// Another file is not what it should be.
     #[error("{} cannot be used: {problem}", path.display())]
     Unsound {
         /// The file.
@@ -77,7 +79,7 @@ impl Diagnose for BaseError {
     fn outcome(&self) -> Outcome {
         match self {
             BaseError::Read { .. } => Outcome::Unavailable,
-            BaseError::Unsound { .. } => Outcome::Refused,
+            BaseError::Description(_) | BaseError::Unsound { .. } => Outcome::Refused,
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::system::uname;
 use spec::artifact::limits;
-use spec::base::BaseDescription;
+use spec::base::{BaseDescription, BaseDescriptionError};
 use spec::boot::{initramfs, medium as places};
 use spec::kernel::ReleaseError;
 use spec::{Arch, Diagnose, KernelRelease, Outcome};
@@ -15,9 +15,6 @@ use crate::content::{ContentError, Expected};
 use crate::layer::Layer;
 use crate::log::Log;
 use crate::{files, sealed};
-
-/// The layout of [`BaseDescription`] that this version reads.
-const SCHEMA: u32 = 1;
 
 /// A base whose root is mounted at [`BASE`].
 #[derive(Debug)]
@@ -38,13 +35,7 @@ pub(crate) fn describe() -> Result<BaseDescription, BaseError> {
 /// Reads a description.
 pub(crate) fn parse(path: &Path) -> Result<BaseDescription, BaseError> {
     let bytes = files::read(path, limits::CONFIG)?;
-    let file = path.display().to_string();
-    let parsed: Result<BaseDescription, _> = serde_json::from_slice(&bytes);
-    match parsed {
-        Ok(description) if description.schema_version == SCHEMA => Ok(description),
-        Ok(description) => Err(BaseError::Schema { file, found: description.schema_version }),
-        Err(source) => Err(BaseError::Description { file, source }),
-    }
+    Ok(BaseDescription::parse(&bytes, &path.display().to_string())?)
 }
 
 /// Checks the root image on the medium against the description and mounts it.
@@ -71,22 +62,8 @@ pub enum BaseError {
     #[error(transparent)]
     System(#[from] Cannot),
     /// The description is broken.
-    #[error("{file} does not describe a base")]
-    Description {
-        /// The file.
-        file: String,
-        /// Where.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The description is of another version of the format.
-    #[error("{file} has schemaVersion {found}; this program reads {SCHEMA}")]
-    Schema {
-        /// The file.
-        file: String,
-        /// What it says.
-        found: u32,
-    },
+    #[error(transparent)]
+    Description(#[from] BaseDescriptionError),
     /// The running kernel cannot be named.
     #[error("the kernel calls itself something that is no release")]
     Kernel(#[source] ReleaseError),
@@ -103,16 +80,15 @@ impl Diagnose for BaseError {
         match self {
             BaseError::System(error) => error.outcome(),
             BaseError::Root(error) => error.outcome(),
-            BaseError::Description { .. }
-            | BaseError::Schema { .. }
-            | BaseError::Kernel(_)
-            | BaseError::Machine(_) => Outcome::Refused,
+            BaseError::Description(error) => error.outcome(),
+            BaseError::Kernel(_) | BaseError::Machine(_) => Outcome::Refused,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             BaseError::Root(error) => error.hint(),
+            BaseError::Description(error) => error.hint(),
             _ => None,
         }
     }

@@ -4,13 +4,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use spec::base::{BaseDescription, files};
+use spec::base::{BaseDescription, BaseDescriptionError, files};
 use spec::{Arch, Diagnose, Digest, Hasher, ModuleName, Outcome};
 
 use crate::pe;
-
-/// The layout of [`BaseDescription`] that this version reads.
-const SCHEMA: u32 = 1;
 
 /// A base whose root image is the one that it describes.
 #[derive(Debug)]
@@ -32,7 +29,7 @@ impl Base {
     pub fn open(directory: &Path) -> Result<Base, BaseError> {
         let path = directory.join(files::DESCRIPTION);
         let description_json = read(&path)?;
-        let description = parse(&description_json, &path)?;
+        let description = BaseDescription::parse(&description_json, &path.display().to_string())?;
         let root = directory.join(files::ROOT);
         check_root(&root, &description)?;
         let kernel = read_kernel(&directory.join(files::KERNEL), description.arch)?;
@@ -43,22 +40,6 @@ impl Base {
             .map(|name| Ok((name.clone(), read(&modules.join(format!("{name}.ko")))?)))
             .collect::<Result<_, BaseError>>()?;
         Ok(Base { description, description_json, root, kernel, modules })
-    }
-}
-
-fn parse(json: &[u8], path: &Path) -> Result<BaseDescription, BaseError> {
-    /// The one field that every version of the document has.
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Versioned {
-        schema_version: u64,
-    }
-
-    let wrong = |source| BaseError::Description { path: path.to_owned(), source };
-    let found = serde_json::from_slice::<Versioned>(json).map_err(wrong)?.schema_version;
-    match found == u64::from(SCHEMA) {
-        true => serde_json::from_slice(json).map_err(wrong),
-        false => Err(BaseError::Schema { path: path.to_owned(), found }),
     }
 }
 
@@ -111,21 +92,8 @@ pub enum BaseError {
         source: io::Error,
     },
     /// The description is not what it should be.
-    #[error("{} is not the description of a base", path.display())]
-    Description {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it, and where.
-        source: serde_json::Error,
-    },
-    /// The description is of another version of Tenon.
-    #[error("{} has schema version {found}; this program reads {SCHEMA}", path.display())]
-    Schema {
-        /// The file.
-        path: PathBuf,
-        /// The version that it says.
-        found: u64,
-    },
+    #[error(transparent)]
+    Description(#[from] BaseDescriptionError),
     /// The root image has another size than described.
     #[error("{} has {found} bytes where the base describes {wanted}", path.display())]
     RootSize {
@@ -167,9 +135,7 @@ impl Diagnose for BaseError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             BaseError::Kernel { .. } => "use a compressed kernel image built with CONFIG_EFI_STUB=y".into(),
-            BaseError::Schema { found, .. } if *found > u64::from(SCHEMA) => {
-                "use a newer version of this program".into()
-            }
+            BaseError::Description(error) => return error.hint(),
             _ => "write the base directory again with extbuild base".into(),
         })
     }

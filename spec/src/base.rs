@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arch, Digest, ExtensionName, KernelRelease, ModuleName, Version};
+use crate::{Arch, Diagnose, Digest, ExtensionName, KernelRelease, ModuleName, Outcome, Version};
 
 /// Where the base image holds its own facts; extensions may not go there.
 pub mod places {
@@ -36,7 +36,7 @@ pub mod files {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BaseDescription {
-    /// Layout of this document: 1.
+    /// Layout of this document: [`SCHEMA`].
     pub schema_version: u32,
     /// What the base is called.
     pub name: ExtensionName,
@@ -60,4 +60,75 @@ pub struct BaseImage {
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
+}
+
+/// The layout of [`BaseDescription`] that this version writes and reads.
+pub const SCHEMA: u32 = 1;
+
+impl BaseDescription {
+    /// Reads the JSON document; `file` names it in errors.
+    pub fn parse(json: &[u8], file: &str) -> Result<BaseDescription, BaseDescriptionError> {
+        /// The one field that every version of the document has.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Versioned {
+            schema_version: u32,
+        }
+        let broken = |source| BaseDescriptionError::Broken { file: file.to_owned(), source };
+        let found = serde_json::from_slice::<Versioned>(json).map_err(broken)?.schema_version;
+        match found {
+            SCHEMA => serde_json::from_slice(json).map_err(broken),
+            found => Err(BaseDescriptionError::Schema { file: file.to_owned(), found }),
+        }
+    }
+}
+
+/// A file does not describe a base.
+#[derive(Debug, thiserror::Error)]
+pub enum BaseDescriptionError {
+    /// It is not the JSON that it should be.
+    #[error("{file} is not the description of a base")]
+    Broken {
+        /// The file.
+        file: String,
+        /// What is wrong with it, and where.
+        source: serde_json::Error,
+    },
+    /// It is of another version of Tenon.
+    #[error("{file} has schemaVersion {found}; this program reads {SCHEMA}")]
+    Schema {
+        /// The file.
+        file: String,
+        /// What it says.
+        found: u32,
+    },
+}
+
+impl Diagnose for BaseDescriptionError {
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            BaseDescriptionError::Schema { found, .. } if *found > SCHEMA => {
+                "use a newer version of this program".into()
+            }
+            _ => "write the base directory again with extbuild base".into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_layout_is_named_before_its_fields_are_looked_at() {
+        let error = BaseDescription::parse(b"{\"schemaVersion\": 2, \"news\": true}", "b.json").unwrap_err();
+        assert_eq!(error.to_string(), "b.json has schemaVersion 2; this program reads 1");
+        assert_eq!(error.hint().as_deref(), Some("use a newer version of this program"));
+        let error = BaseDescription::parse(b"{\"schemaVersion\": 1}", "b.json").unwrap_err();
+        assert_eq!(error.to_string(), "b.json is not the description of a base");
+    }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use crate::door::serde_by_text;
+
 /// The SHA-256 of some bytes, written `sha256:` and 64 lower-case hex digits (OCI image-spec, descriptor.md).
 ///
 /// Only parsing and hashing make one, so a file name derived from it cannot leave its directory.
@@ -79,20 +81,6 @@ impl FromStr for Digest {
     }
 }
 
-impl TryFrom<String> for Digest {
-    type Error = DigestError;
-
-    fn try_from(text: String) -> Result<Digest, DigestError> {
-        text.parse()
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> String {
-        digest.to_string()
-    }
-}
-
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sha256:{}", self.hex())
@@ -104,6 +92,8 @@ impl fmt::Debug for Digest {
         write!(f, "{self}")
     }
 }
+
+serde_by_text!(Digest);
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,10 @@
 //! Names that the kernel gives: releases and modules.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::door::{display_inner, serde_by_text};
 
 /// What `uname -r` prints, exactly. It is not semver and has no order here: two releases are equal or not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,26 +37,6 @@ impl FromStr for KernelRelease {
             true => Ok(KernelRelease(text.to_owned())),
             false => Err(ReleaseError(text.chars().take(80).collect())),
         }
-    }
-}
-
-impl TryFrom<String> for KernelRelease {
-    type Error = ReleaseError;
-
-    fn try_from(text: String) -> Result<KernelRelease, ReleaseError> {
-        text.parse()
-    }
-}
-
-impl From<KernelRelease> for String {
-    fn from(release: KernelRelease) -> String {
-        release.0
-    }
-}
-
-impl fmt::Display for KernelRelease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -96,25 +77,8 @@ impl FromStr for ModuleName {
     }
 }
 
-impl TryFrom<String> for ModuleName {
-    type Error = ModuleNameError;
-
-    fn try_from(text: String) -> Result<ModuleName, ModuleNameError> {
-        text.parse()
-    }
-}
-
-impl From<ModuleName> for String {
-    fn from(name: ModuleName) -> String {
-        name.0
-    }
-}
-
-impl fmt::Display for ModuleName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+serde_by_text!(KernelRelease, ModuleName);
+display_inner!(KernelRelease, ModuleName);
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ pub mod base;
 pub mod boot;
 pub mod diagnose;
 pub mod digest;
+mod door;
 pub mod kernel;
 pub mod listing;
 pub mod machine;

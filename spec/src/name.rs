@@ -1,9 +1,10 @@
 //! Names of extensions, and patterns over them.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::door::{display_inner, serde_by_text};
 
 /// Longest name: with a version behind it it must still fit an OCI tag (128 characters).
 pub const NAME_MAX: usize = 63;
@@ -46,26 +47,6 @@ impl FromStr for ExtensionName {
     }
 }
 
-impl TryFrom<String> for ExtensionName {
-    type Error = NameError;
-
-    fn try_from(text: String) -> Result<ExtensionName, NameError> {
-        text.parse()
-    }
-}
-
-impl From<ExtensionName> for String {
-    fn from(name: ExtensionName) -> String {
-        name.0
-    }
-}
-
-impl fmt::Display for ExtensionName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// Which names a key may sign for: one name, or all names that start with what stands before a final `*`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -102,25 +83,8 @@ impl FromStr for NamePattern {
     }
 }
 
-impl TryFrom<String> for NamePattern {
-    type Error = PatternError;
-
-    fn try_from(text: String) -> Result<NamePattern, PatternError> {
-        text.parse()
-    }
-}
-
-impl From<NamePattern> for String {
-    fn from(pattern: NamePattern) -> String {
-        pattern.0
-    }
-}
-
-impl fmt::Display for NamePattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+serde_by_text!(ExtensionName, NamePattern);
+display_inner!(ExtensionName, NamePattern);
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,10 @@
 //! Paths inside an image.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::door::{display_inner, serde_by_text};
 
 /// Longest name of one component and longest path, in bytes (Linux `NAME_MAX` and `PATH_MAX` without its NUL).
 const COMPONENT_MAX: usize = 255;
@@ -105,26 +106,6 @@ impl FromStr for TreePath {
     }
 }
 
-impl TryFrom<String> for TreePath {
-    type Error = PathError;
-
-    fn try_from(text: String) -> Result<TreePath, PathError> {
-        text.parse()
-    }
-}
-
-impl From<TreePath> for String {
-    fn from(path: TreePath) -> String {
-        path.0
-    }
-}
-
-impl fmt::Display for TreePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl Ord for TreePath {
     fn cmp(&self, other: &TreePath) -> std::cmp::Ordering {
         self.components().cmp(other.components())
@@ -136,6 +117,9 @@ impl PartialOrd for TreePath {
         Some(self.cmp(other))
     }
 }
+
+serde_by_text!(TreePath);
+display_inner!(TreePath);
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,10 @@
 //! Versions of extensions. Versions of what they carry are upstream's business and compare only for equality.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::door::{display_inner, serde_by_text};
 
 /// The version of an extension: semver 2.0.0.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,26 +40,6 @@ impl FromStr for Version {
     }
 }
 
-impl TryFrom<String> for Version {
-    type Error = VersionError;
-
-    fn try_from(text: String) -> Result<Version, VersionError> {
-        text.parse()
-    }
-}
-
-impl From<Version> for String {
-    fn from(version: Version) -> String {
-        version.to_string()
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// A set of versions, as Cargo writes it: `1.2` is `^1.2`, `=1.2.3` is exact, `>=1, <3` is both, `*` is any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -88,22 +69,5 @@ impl FromStr for VersionRange {
     }
 }
 
-impl TryFrom<String> for VersionRange {
-    type Error = VersionError;
-
-    fn try_from(text: String) -> Result<VersionRange, VersionError> {
-        text.parse()
-    }
-}
-
-impl From<VersionRange> for String {
-    fn from(range: VersionRange) -> String {
-        range.to_string()
-    }
-}
-
-impl fmt::Display for VersionRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+serde_by_text!(Version, VersionRange);
+display_inner!(Version, VersionRange);

@@ -199,7 +199,7 @@ fn a_base_that_is_not_what_it_describes_is_refused() {
     hint: write the base directory again with extbuild base
     ");
     insta::assert_snapshot!(refusal_after(|w| w.edit("base/base.json", "\"schemaVersion\":1", "\"schemaVersion\":2")), @r"
-    1: base/base.json has schema version 2; this program reads 1
+    1: base/base.json has schemaVersion 2; this program reads 1
     hint: use a newer version of this program
     ");
     insta::assert_snapshot!(refusal_after(|w| fs::remove_file(w.path("base/boot-modules/isofs.ko")).unwrap()), @r"
