@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use kabi::Record;
@@ -11,6 +13,7 @@ use spec::manifest::BaseManifest;
 use spec::template::Variables;
 use spec::{Diagnose, ModuleName, Outcome, TreePath};
 use squash::{Content, Mode, Node, Options, Tree};
+use tempfile::TempDir;
 use terminal::{Failure, Place};
 
 use crate::kernel::{Kernel, KernelModule};
@@ -47,26 +50,35 @@ pub fn build(
     output: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BaseDescription, Failure> {
-    check_output(output)?;
+    let output = check_output(output)?;
     let plan = resolve(request)?;
     let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(Place::cannot("make", parent))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".tenon-base-")
-        .tempdir_in(parent)
-        .map_err(Place::cannot("write to", parent))?;
+    let staging = directory_in(parent)?;
     let description = write(&plan, staging.path(), progress)?;
-    replace(staging, output)?;
+    replace(staging, parent, &output)?;
     Ok(description)
 }
 
-fn check_output(output: &Path) -> Result<(), Failure> {
-    let is_base = output.join(files::DESCRIPTION).is_file();
-    let is_empty = fs::read_dir(output).map_or(true, |mut entries| entries.next().is_none());
-    match is_base || is_empty {
-        true => Ok(()),
-        false => Err(BaseError::Occupied { dir: output.to_owned() }.into()),
+/// The directory to write, if it may be written: missing, empty, or a base.
+fn check_output(output: &Path) -> Result<PathBuf, Failure> {
+    let occupied = || BaseError::Occupied { dir: output.to_owned() };
+    match fs::read_dir(output) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(output.to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Err(occupied().into()),
+        Err(error) => Err(Place::cannot("read", output)(error).into()),
+        Ok(mut entries) => match output.join(files::DESCRIPTION).is_file() || entries.next().is_none() {
+            // By its own name: `.` and links cannot be renamed.
+            true => Ok(fs::canonicalize(output).map_err(Place::cannot("find", output))?),
+            false => Err(occupied().into()),
+        },
     }
+}
+
+/// A directory beside the output that vanishes unless it is moved away.
+fn directory_in(parent: &Path) -> Result<TempDir, Failure> {
+    let made = tempfile::Builder::new().prefix(".tenon-base-").tempdir_in(parent);
+    Ok(made.map_err(Place::cannot("write in", parent))?)
 }
 
 fn resolve(request: &Request) -> Result<Plan, Failure> {
@@ -163,20 +175,24 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(fs::write(path, bytes).map_err(Place::cannot("write", path))?)
 }
 
-/// Puts the finished directory in the place of the old one, if there is one.
-fn replace(staging: tempfile::TempDir, output: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    let finished = staging.keep();
+/// Puts the finished directory in the place of the old one, which comes back if that fails.
+fn replace(staging: TempDir, parent: &Path, output: &Path) -> Result<(), Failure> {
     // A temporary directory is private; a base is for everybody to read.
-    let open = fs::set_permissions(&finished, fs::Permissions::from_mode(0o755));
-    open.map_err(Place::cannot("open up", &finished))?;
-    if !output.exists() {
-        return Ok(fs::rename(&finished, output).map_err(Place::cannot("write", output))?);
+    let everybody = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(staging.path(), everybody).map_err(Place::cannot("open up", staging.path()))?;
+    let aside = directory_in(parent)?;
+    let old = aside.path().join("old");
+    let had_one = output.exists();
+    if had_one {
+        fs::rename(output, &old).map_err(Place::cannot("replace", output))?;
     }
-    let old = finished.with_extension("old");
-    fs::rename(output, &old).map_err(Place::cannot("replace", output))?;
-    fs::rename(&finished, output).map_err(Place::cannot("write", output))?;
-    Ok(fs::remove_dir_all(&old).map_err(Place::cannot("remove", &old))?)
+    if let Err(error) = fs::rename(staging.path(), output) {
+        if had_one {
+            fs::rename(&old, output).map_err(Place::cannot("put back", output))?;
+        }
+        return Err(Place::cannot("write", output)(error).into());
+    }
+    Ok(())
 }
 
 /// Why a base was not built, besides what is wrong with its inputs.

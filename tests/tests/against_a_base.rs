@@ -102,3 +102,33 @@ fn a_kernel_that_is_not_the_bases_is_refused() {
     assert_eq!(said.code, Some(1), "{said}");
     assert!(said.stderr.contains("but the base small runs 6.1."), "{said}");
 }
+
+#[test]
+fn a_base_replaces_a_base_and_nothing_else() {
+    let context = with_base("kernel");
+    let build = |output: &str| {
+        let kernel = inputs().join("kernel").display().to_string();
+        context.extbuild(&["base", "base.yaml", "--kernel", &kernel, "-o", output])
+    };
+    let names = || {
+        let mut names: Vec<_> =
+            std::fs::read_dir(context.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    context.write("base/old", "from the last time");
+    build("base").ok();
+    assert!(!context.dir().join("base/old").exists());
+    context.write("notes.txt", "precious");
+    context.write("full/notes.txt", "precious");
+    std::fs::create_dir(context.dir().join("empty")).unwrap();
+    let before = names();
+    for occupied in ["notes.txt", "full"] {
+        let said = build(occupied);
+        assert_eq!(said.code, Some(1), "{said}");
+        assert!(said.stderr.contains(&format!("{occupied} is not empty and no base")), "{said}");
+    }
+    build("empty").ok();
+    assert_eq!(names(), before, "something was left behind");
+    assert_eq!(std::fs::read_to_string(context.dir().join("notes.txt")).unwrap(), "precious");
+}

@@ -398,3 +398,25 @@ fn every_manifest_of_the_checkout_is_sound() {
     }
     assert!(seen >= 6, "{seen}");
 }
+
+/// What is signed has been read to its last byte (design rule: the signer judges the final bytes again).
+#[test]
+fn signing_an_image_that_has_changed() {
+    let context = author();
+    build(&context).ok();
+    context.extbuild(&["key", "new", "-o", "key.pem"]).ok();
+    let facts = context.extbuild(&["inspect", "--json", "oci:out"]).ok();
+    let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
+    let digest = facts["image"]["digest"].as_str().unwrap().trim_start_matches("sha256:");
+    let blob = context.dir().join("out/blobs/sha256").join(digest);
+    let mut bytes = fs::read(&blob).unwrap();
+    bytes[200] ^= 1;
+    fs::write(&blob, &bytes).unwrap();
+    let said = context.extbuild(&["sign", "oci:out", "--key", "key.pem"]);
+    assert_eq!(said.code, Some(1), "{said}");
+    fs::remove_file(&blob).unwrap();
+    let said = context.extbuild(&["sign", "oci:out", "--key", "key.pem"]);
+    assert_ne!(said.code, Some(0), "{said}");
+    let facts = context.extbuild(&["inspect", "--json", "oci:out"]).ok();
+    assert!(facts.contains("\"signatures\": []"), "{facts}");
+}

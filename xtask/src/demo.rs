@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::inputs::Inputs;
-use crate::programs::Programs;
+use crate::programs::{Programs, Speed};
 use crate::progress::seconds;
 use crate::workspace::Workspace;
 use crate::{Error, inputs, packages, programs, steps};
@@ -57,7 +57,7 @@ fn prepared(workspace: &Workspace) -> Result<(Inputs, Programs), Error> {
     shell::heading("Packages, real inputs and our own programs");
     packages::ensure(&[packages::DEMO])?;
     let inputs = inputs::prepare(workspace)?;
-    Ok((inputs, programs::build(workspace)?))
+    Ok((inputs, programs::build(workspace, Speed::Release)?))
 }
 
 /// The demo on what is prepared.
@@ -77,7 +77,7 @@ pub fn run(workspace: &Workspace, inputs: &Inputs, programs: &Programs) -> Resul
     publish(&shell, inputs, &dir)?;
     compose(&shell, inputs, &dir)?;
     flip_a_byte(&shell, &dir)?;
-    boot(&dir)
+    boot(&shell, &dir)
 }
 
 fn build_base(shell: &Shell, inputs: &Inputs) -> Result<(), Error> {
@@ -229,12 +229,14 @@ fn find(medium: &[u8], file: &[u8]) -> Option<usize> {
     (0..medium.len()).step_by(2048).find(|&place| medium[place..].starts_with(file))
 }
 
-fn boot(dir: &Path) -> Result<(), Error> {
+fn boot(shell: &Shell, dir: &Path) -> Result<(), Error> {
     shell::heading("The machine");
     let console: PathBuf = dir.join("console.log");
     let machine = Machine::boot(&dir.join("demo.iso"), &console)?;
     let status = dir.join("status.json");
     fs::write(&status, &machine.status_json).map_err(Error::file("write", &status))?;
-    print!("\n{}", machine.table());
+    shell::heading("What the machine says");
+    shell.extruntime_status(&format!("{DIR}/status.json"))?;
+    print!("\n{}", machine.trials());
     expected::check(&machine)
 }

@@ -109,6 +109,9 @@ pub enum Error {
         #[source]
         said: LastLines,
     },
+    /// Tests mount images, which only root may.
+    #[error("the tests mount images, which only root may")]
+    NotRoot,
     /// The demo did not show what it is there to show.
     #[error("the demo went wrong: {0}")]
     Demo(String),
@@ -178,6 +181,7 @@ impl Diagnose for Error {
             Error::NotDebian(_) => {
                 Some("install them with the system's own package manager, or use a Debian machine".to_owned())
             }
+            Error::NotRoot => Some("run `cargo xtask test` as root; `cargo xtask check` runs as anybody".to_owned()),
             Error::NoArchive(_) => Some(
                 "name a file in apt's deb822 format, with Debian's main and security archives, in TENON_APT_SOURCES"
                     .to_owned(),

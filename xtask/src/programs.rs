@@ -19,16 +19,30 @@ pub struct Programs {
     pub extruntime: PathBuf,
 }
 
-/// Builds all three.
+/// How the programs of the builder's side are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speed {
+    /// As users get them.
+    Release,
+    /// As the tests are, with which they share all of their dependencies: nothing is compiled twice.
+    Tests,
+}
+
+/// Builds all three; the boot program always as it ships.
 ///
 /// # Errors
 /// [`Error::Failed`]; cargo has printed why.
-pub fn build(workspace: &Workspace) -> Result<Programs, Error> {
-    command::run(&mut workspace.cargo(&["build", "--release", "-p", "extbuild", "-p", "factory"]))?;
-    let release = workspace.cargo_target().join("release");
+pub fn build(workspace: &Workspace, speed: Speed) -> Result<Programs, Error> {
+    let (arguments, directory): (&[&str], _) = match speed {
+        Speed::Release => (&["build", "--release", "-p", "extbuild", "-p", "factory"], "release"),
+        // The same packages and features as the tests, or cargo would build some dependencies for this alone.
+        Speed::Tests => (&["build", "--workspace", "--all-features", "--bins"], "debug"),
+    };
+    command::run(&mut workspace.cargo(arguments))?;
+    let built = workspace.cargo_target().join(directory);
     Ok(Programs {
-        extbuild: release.join("extbuild"),
-        extfactory: release.join("extfactory"),
+        extbuild: built.join("extbuild"),
+        extfactory: built.join("extfactory"),
         extruntime: build_runtime(workspace)?,
     })
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::inputs::Inputs;
-use crate::programs::Programs;
+use crate::programs::{Programs, Speed};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
 use crate::{Error, command, demo, inputs, packages, programs};
@@ -23,10 +23,11 @@ pub fn check(workspace: &Workspace) -> ExitCode {
 }
 
 fn all(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
+    steps.run("rights", || if command::is_root() { Ok(()) } else { Err(Error::NotRoot) })?;
     steps.run("system packages", || packages::ensure(&[packages::DEMO, packages::TEST]))?;
     let inputs = steps.run("real inputs", || inputs::prepare(workspace))?;
     without_running(steps, workspace)?;
-    let programs = steps.run("our programs", || programs::build(workspace))?;
+    let programs = steps.run("our programs", || programs::build(workspace, Speed::Tests))?;
     steps.run("tests", || run_tests(workspace, &inputs, &programs))?;
     steps.run("demo", || demo::run(workspace, &inputs, &programs))?;
     steps.run("documentation tests", || {

@@ -5,7 +5,7 @@ use signing::{SigningKey, sign_extension};
 use terminal::Failure;
 
 use super::key::{KeyFile, read_key};
-use super::layout_of;
+use super::{layout_of, read_whole};
 use crate::cli::SignArgs;
 
 pub(crate) fn run(args: SignArgs) -> Result<(), Failure> {
@@ -15,7 +15,7 @@ pub(crate) fn run(args: SignArgs) -> Result<(), Failure> {
     let layout = Layout::open(&place.dir)?;
     let manifest = layout.resolve(&place.select)?;
     // The name that is signed is the one inside the artifact, whatever tag it was found by.
-    let artifact = layout.read_extension(&manifest)?;
+    let artifact = read_whole(&layout, &manifest)?;
     let bundle = sign_extension(&key, &artifact.config.name, &manifest.digest);
     Store::open(&place.dir)?.attach_signature(&manifest, &bundle.to_json())?;
     terminal::success(&format!(

@@ -4,7 +4,7 @@ use signing::{TrustPolicy, verify_extension};
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 use terminal::Failure;
 
-use super::find;
+use super::{find, read_whole};
 use crate::cli::VerifyArgs;
 use crate::pipeline::read_text;
 
@@ -22,7 +22,7 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
     let signatures = layout.signatures(&manifest.digest);
     let approval = verify_extension(&policy, &wanted.name, &manifest.digest, &signatures.bundles)
         .map_err(|refusal| Refused(refusal.reason()))?;
-    let artifact = layout.read_extension(&manifest)?;
+    let artifact = read_whole(&layout, &manifest)?;
     if artifact.config.name != approval.value().name {
         let sentence = format!(
             "the signature is for {}, but the artifact is {}",
@@ -31,7 +31,6 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
         );
         return Err(Refused(Reason::new(ReasonCode::IdentityMismatch, sentence)).into());
     }
-    layout.check_blob(&artifact.image)?;
     let (name, version, signer) = (&artifact.config.name, &artifact.config.version, approval.signer());
     if json {
         return Ok(terminal::json(&serde_json::json!({

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use spec::status::{State, Status};
+use spec::status::Status;
 
 use crate::progress::seconds;
 use crate::vm::Vm;
@@ -64,30 +64,9 @@ impl Machine {
         Ok(Machine { status_json, status, checks })
     }
 
-    /// The outcome for a person.
-    pub(super) fn table(&self) -> String {
-        let mut text = format!("Kernel {}, base {}\n\n", self.status.kernel, self.status.base);
-        text += &row("EXTENSION", "VERSION", "STATE", "SIGNED BY");
-        for extension in &self.status.extensions {
-            let version = extension.version.as_ref().map(ToString::to_string).unwrap_or_default();
-            let state = match extension.state {
-                State::Active => "active",
-                State::Refused => "refused",
-            };
-            text +=
-                &row(extension.name.as_str(), &version, state, extension.signer.as_deref().unwrap_or("-"));
-        }
-        for extension in self.status.extensions.iter().filter(|extension| !extension.reasons.is_empty()) {
-            text += &format!("\n{} is refused:\n", extension.name);
-            for reason in extension.reasons.iter().take(SHOWN) {
-                text += &format!("  {}: {}\n", reason.code, reason.sentence);
-            }
-            match extension.reasons.len().saturating_sub(SHOWN) {
-                0 => {}
-                more => text += &format!("  and {more} reasons more, all in status.json\n"),
-            }
-        }
-        text += "\nTRIED IN THE MACHINE      EXIT  OUTPUT\n";
+    /// The trials for a person.
+    pub(super) fn trials(&self) -> String {
+        let mut text = String::from("TRIED IN THE MACHINE      EXIT  OUTPUT\n");
         for (name, check) in &self.checks {
             let output: String = check.output.chars().take(90).collect();
             text += format!("{name:<26}{:>4}  {output}", check.exit).trim_end();
@@ -95,11 +74,4 @@ impl Machine {
         }
         text
     }
-}
-
-/// How many reasons for one refusal are shown; modules for another kernel have hundreds.
-const SHOWN: usize = 4;
-
-fn row(name: &str, version: &str, state: &str, signer: &str) -> String {
-    format!("{name:<20} {version:<8} {state:<8} {signer}\n")
 }

@@ -65,6 +65,16 @@ impl<'a> Shell<'a> {
         command::run(Command::new(&self.programs.extfactory).args(args).current_dir(self.root()))
     }
 
+    /// Shows a status that a machine has printed; the program says by its exit code whether all extensions are in.
+    pub(super) fn extruntime_status(&self, file: &str) -> Result<(), Error> {
+        let args = ["status", "--file", file];
+        self.show("extruntime", &args);
+        let output =
+            command::capture(Command::new(&self.programs.extruntime).args(args).current_dir(self.root()))?;
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        Ok(())
+    }
+
     fn show(&self, program: &str, args: &[&str]) {
         eprintln!("$ {program} {}", args.join(" "));
     }
