@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(&workspace),
         ["check"] => test::check(&workspace),
         ["docs"] => exit(test::document(&workspace)),
-        ["help" | "--help" | "-h"] => {
+        ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
