@@ -73,9 +73,15 @@ impl Parts {
         Ok(parts)
     }
 
-    fn check_sizes(&self) -> Result<(), CatalogError> {
-        let bounded = [(Some(&self.config), limits::CONFIG), (Some(&self.paths), limits::FACTS)];
-        for (part, limit) in bounded.into_iter().chain([(self.kabi.as_ref(), limits::FACTS)]) {
+    /// Is every blob small enough to be read again?
+    pub(crate) fn check_sizes(&self) -> Result<(), CatalogError> {
+        let bounded = [
+            (Some(&self.config), limits::CONFIG),
+            (Some(&self.image), limits::IMAGE),
+            (Some(&self.paths), limits::FACTS),
+            (self.kabi.as_ref(), limits::FACTS),
+        ];
+        for (part, limit) in bounded {
             if let Some(part) = part.filter(|part| part.size > limit) {
                 let what = format!("blob {}", part.digest);
                 return Err(CatalogError::TooLarge { what, size: part.size, limit });
@@ -143,6 +149,8 @@ fn parse_paths(bytes: &[u8], described: &Descriptor) -> Result<Listing, CatalogE
 }
 
 /// The tag of an extension in a layout: `NAME-VERSION`.
+///
+/// A version can be longer than a tag may be. Whoever makes an extension asks for its tag before anything is written.
 pub fn tag_of(name: &ExtensionName, version: &Version) -> Result<Tag, CatalogError> {
     let tag = format!("{name}-{}", version.as_tag());
     tag.parse().map_err(|_| {

@@ -96,4 +96,9 @@ impl Descriptor {
     pub fn tag(&self) -> Option<&str> {
         self.annotations.get(media::REF_NAME_KEY).map(String::as_str)
     }
+
+    /// Do both have a tag, and the same one for the same platform? An index lists only one of them.
+    pub(crate) fn has_tag_of(&self, other: &Descriptor) -> bool {
+        self.tag().is_some() && self.tag() == other.tag() && self.platform == other.platform
+    }
 }

@@ -94,7 +94,7 @@ impl Manifest {
 
 impl Index {
     /// An index that lists nothing.
-    pub fn new() -> Index {
+    pub(crate) fn new() -> Index {
         Index {
             schema_version: SCHEMA,
             media_type: Some(media::INDEX.to_owned()),
@@ -132,10 +132,9 @@ impl Index {
     ///
     /// The order is by tag and digest, so that the bytes do not depend on who came first.
     pub(crate) fn list(&mut self, new: Descriptor) {
-        let replaced = |old: &Descriptor| match (old.tag(), new.tag()) {
-            (Some(old_tag), Some(tag)) => old_tag == tag && old.platform == new.platform,
-            (None, _) => old.digest == new.digest,
-            (Some(_), None) => false,
+        let replaced = |old: &Descriptor| match old.tag() {
+            Some(_) => old.has_tag_of(&new),
+            None => old.digest == new.digest,
         };
         let listed = new.tag().is_none() && self.manifests.iter().any(|old| old.digest == new.digest);
         if !listed {
@@ -159,12 +158,6 @@ impl Index {
     /// The bytes that are stored.
     pub fn to_bytes(&self) -> Vec<u8> {
         to_json(self)
-    }
-}
-
-impl Default for Index {
-    fn default() -> Index {
-        Index::new()
     }
 }
 

@@ -134,6 +134,16 @@ pub enum CatalogError {
         /// The layout.
         dir: PathBuf,
     },
+    /// The tag that an artifact from elsewhere would get names another one already.
+    #[error("the tag {tag} in {} is that of another manifest, {holder}", dir.display())]
+    TagTaken {
+        /// The layout.
+        dir: PathBuf,
+        /// The tag, on one platform.
+        tag: String,
+        /// The manifest that has it.
+        holder: Digest,
+    },
     /// The config is of a later version of Tenon.
     #[error("{what} has schema version {found}; this program reads {known}")]
     UnknownSchema {
@@ -145,11 +155,11 @@ pub enum CatalogError {
         known: u32,
     },
     /// There are more signatures than anybody looks at.
-    #[error("{subject} has {found} signatures; only the first {limit} are looked at")]
+    #[error("{found} manifests may be signatures of {subject}; only the first {limit} are looked at")]
     TooManySignatures {
         /// The manifest that is signed.
         subject: Digest,
-        /// How many there are.
+        /// How many there are; what is not looked at may be of another manifest.
         found: usize,
         /// How many are looked at.
         limit: usize,
@@ -186,15 +196,17 @@ impl CatalogError {
             | CatalogError::TagMissing { .. }
             | CatalogError::NotListed { .. }
             | CatalogError::Ambiguous { .. }
-            | CatalogError::Empty { .. } => ReasonCode::NotFound,
+            | CatalogError::Empty { .. }
+            | CatalogError::TagTaken { .. } => ReasonCode::NotFound,
         }
     }
 }
 
 impl Diagnose for CatalogError {
     fn outcome(&self) -> Outcome {
-        match self.reason_code() {
-            ReasonCode::NotFound => Outcome::Unavailable,
+        match (self, self.reason_code()) {
+            (CatalogError::TagTaken { .. }, _) => Outcome::Refused,
+            (_, ReasonCode::NotFound) => Outcome::Unavailable,
             _ => Outcome::Refused,
         }
     }
@@ -215,6 +227,9 @@ impl Diagnose for CatalogError {
             CatalogError::TagMissing { known, .. } => Some(format!("the tags are {}", first_few(known))),
             CatalogError::Ambiguous { found, .. } => {
                 Some(format!("name a tag, or one by its digest: {}", first_few(found)))
+            }
+            CatalogError::TagTaken { .. } => {
+                Some("name another layout, or remove the tag from index.json of this one".into())
             }
             CatalogError::UnknownSchema { .. } => Some("use a newer version of this program".into()),
             _ => None,

@@ -100,6 +100,19 @@ impl Layout {
         }
     }
 
+    /// Refuses a tag that names another manifest for the same platform.
+    pub(crate) fn check_tag_free(&self, new: &Descriptor) -> Result<(), CatalogError> {
+        let holds = |old: &&Descriptor| old.has_tag_of(new) && old.digest != new.digest;
+        match self.index.manifests.iter().find(holds) {
+            None => Ok(()),
+            Some(holder) => Err(CatalogError::TagTaken {
+                dir: self.dir.clone(),
+                tag: new.tag().unwrap_or_default().to_owned(),
+                holder: holder.digest,
+            }),
+        }
+    }
+
     /// Reads a blob of at most `limit` bytes; its size and digest are those of the descriptor.
     pub fn blob(&self, blob: &Descriptor, limit: u64) -> Result<Vec<u8>, CatalogError> {
         blobs::read(&self.dir, blob, limit)

@@ -25,13 +25,13 @@ mod staging;
 pub mod store;
 pub mod transfer;
 
-pub use artifact::Artifact;
+pub use artifact::{Artifact, tag_of};
 pub use descriptor::Descriptor;
 pub use error::CatalogError;
 pub use layout::{Entry, Layout};
 pub use reference::{LayoutReference, Reference, RegistryReference, Selector, Tag};
 pub use referrers::Signatures;
 #[cfg(feature = "registry")]
-pub use registry::{PlainHttp, Progress, Registry, RegistryError};
+pub use registry::{Progress, Registry, RegistryError};
 pub use store::{NewExtension, Store};
 pub use transfer::copy_layout;

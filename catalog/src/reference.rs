@@ -68,7 +68,7 @@ pub struct Host(String);
 pub struct Repository(String);
 
 /// A tag: 1 to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-` (distribution-spec 1.1).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag(String);
 
 /// The text names no place.
@@ -235,11 +235,6 @@ impl FromStr for Tag {
 }
 
 impl Host {
-    /// The host as it is written, with its port.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Is it this machine, so that nobody else can listen to plain HTTP?
     pub fn is_loopback(&self) -> bool {
         let name = match self.0.rsplit_once(':') {
@@ -248,13 +243,6 @@ impl Host {
         };
         let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         name == "localhost" || address.is_ok_and(|address| address.is_loopback())
-    }
-}
-
-impl Repository {
-    /// The repository as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -374,11 +362,11 @@ mod tests {
     fn a_registry_has_a_host_a_repository_and_a_selector() {
         let digest = Digest::of(b"x");
         let full = registry(&format!("localhost:5000/ext/wireguard:1.0.0@{digest}"));
-        assert_eq!(full.host.as_str(), "localhost:5000");
-        assert_eq!(full.repository.as_str(), "ext/wireguard");
+        assert_eq!(full.host.to_string(), "localhost:5000");
+        assert_eq!(full.repository.to_string(), "ext/wireguard");
         assert_eq!(full.select.tag.unwrap().as_str(), "1.0.0");
         assert_eq!(full.select.digest, Some(digest));
-        assert_eq!(registry("[::1]:5000/a").host.as_str(), "[::1]:5000");
+        assert_eq!(registry("[::1]:5000/a").host.to_string(), "[::1]:5000");
         assert_eq!(registry("ghcr.io/a/b__c-d.e").select, Selector::default());
         assert_eq!(layout(&format!("oci:out@{digest}")).select.digest, Some(digest));
     }

@@ -15,6 +15,10 @@ use crate::error::CatalogError;
 use crate::layout::Layout;
 use crate::reference::Tag;
 
+/// Largest manifest of a signature that is read, in bytes. One has three descriptors and a few notes, together about
+/// 1 KiB; the 4 MiB of [`limits::MANIFEST`] would let a stranger make every list of referrers expensive to read.
+pub(crate) const MANIFEST_MAX: u64 = 64 << 10;
+
 /// The config of an artifact without one (image-spec 1.1, "Guidance for an Empty Descriptor").
 pub(crate) const EMPTY_CONFIG: &[u8] = b"{}";
 
@@ -72,14 +76,16 @@ impl Referrer {
 }
 
 /// The manifests of a list of referrers that may be signatures: each once, and no more than are looked at.
-pub(crate) fn select(
-    list: &[Descriptor],
+///
+/// The choice is by the list alone, before any of them is read: a long list costs no more than a short one.
+pub(crate) fn select<'a>(
+    list: impl IntoIterator<Item = &'a Descriptor>,
     subject: &Digest,
     skipped: &mut Vec<CatalogError>,
 ) -> Vec<Descriptor> {
     let mut seen = BTreeSet::new();
     let mut chosen: Vec<Descriptor> = list
-        .iter()
+        .into_iter()
         .filter(|listed| listed.media_type == media::MANIFEST)
         .filter(|listed| matches!(listed.artifact_type.as_deref(), None | Some(media::BUNDLE)))
         .filter(|listed| seen.insert(listed.digest))
@@ -120,8 +126,8 @@ impl Layout {
     /// The signatures of the manifest `subject`: those that its list of referrers names, and those that
     /// `index.json` lists as signatures itself, as some tools do.
     ///
-    /// At most [`limits::BUNDLES`] are looked at, of at most [`limits::BUNDLE`] bytes each, all checked by digest. A
-    /// broken one is in `skipped` and does not hide the others.
+    /// At most [`limits::BUNDLES`] are looked at, those of the list first, of at most [`limits::BUNDLE`] bytes each,
+    /// all checked by digest. A broken one is in `skipped` and does not hide the others.
     pub fn signatures(&self, subject: &Digest) -> Signatures {
         let (referrers, skipped) = self.referrers(subject);
         Signatures { bundles: referrers.into_iter().map(|referrer| referrer.bundle).collect(), skipped }
@@ -129,19 +135,24 @@ impl Layout {
 
     pub(crate) fn referrers(&self, subject: &Digest) -> (Vec<Referrer>, Vec<CatalogError>) {
         let mut skipped = Vec::new();
-        let mut list = self.referrers_list(subject).map_or_else(
+        let list = self.referrers_list(subject).map_or_else(
             |error| {
                 skipped.push(error);
                 Vec::new()
             },
             |index| index.manifests,
         );
-        list.extend(self.listed_signatures(subject));
         let mut found = Vec::new();
-        for listed in select(&list, subject, &mut skipped) {
-            match self.referrer(&listed, subject) {
-                Ok(referrer) => found.extend(referrer),
-                Err(error) => skipped.push(error),
+        for listed in select(list.iter().chain(self.listed_signatures()), subject, &mut skipped) {
+            match self.signature_manifest(&listed, subject) {
+                Ok(Some((manifest, layer))) => match self.blob(&layer, limits::BUNDLE) {
+                    Ok(bundle) => found.push(Referrer::received(&listed, manifest, bundle)),
+                    Err(error) => skipped.push(error),
+                },
+                Ok(None) => {}
+                Err(error) if list.iter().any(|named| named.digest == listed.digest) => skipped.push(error),
+                // What `index.json` lists itself may be of any artifact, and so may its trouble.
+                Err(_) => {}
             }
         }
         (found, skipped)
@@ -156,23 +167,18 @@ impl Layout {
         }
     }
 
-    /// Signatures of `subject` that the index lists beside the artifacts. Those of others do not count, and what
-    /// cannot be read here is some other artifact's trouble.
-    fn listed_signatures(&self, subject: &Digest) -> Vec<Descriptor> {
-        let is_of_subject = |listed: &&Descriptor| {
-            let bytes = self.blob(listed, limits::MANIFEST).ok();
-            bytes.is_some_and(|bytes| matches!(bundle_layer(&bytes, listed, subject), Ok(Some(_))))
-        };
-        let signatures = self.index().manifests.iter().filter(|listed| {
-            listed.media_type == media::MANIFEST && listed.artifact_type.as_deref() == Some(media::BUNDLE)
-        });
-        signatures.filter(is_of_subject).cloned().collect()
+    /// Signatures that `index.json` lists beside the artifacts; of which artifact each is, only its manifest says.
+    fn listed_signatures(&self) -> impl Iterator<Item = &Descriptor> {
+        self.index().manifests.iter().filter(|listed| listed.artifact_type.as_deref() == Some(media::BUNDLE))
     }
 
-    fn referrer(&self, listed: &Descriptor, subject: &Digest) -> Result<Option<Referrer>, CatalogError> {
-        let manifest = self.blob(listed, limits::MANIFEST)?;
-        let Some(layer) = bundle_layer(&manifest, listed, subject)? else { return Ok(None) };
-        let bundle = self.blob(&layer, limits::BUNDLE)?;
-        Ok(Some(Referrer::received(listed, manifest, bundle)))
+    /// Reads the manifest of a signature of `subject`; the descriptor is that of the bundle.
+    fn signature_manifest(
+        &self,
+        listed: &Descriptor,
+        subject: &Digest,
+    ) -> Result<Option<(Vec<u8>, Descriptor)>, CatalogError> {
+        let manifest = self.blob(listed, MANIFEST_MAX)?;
+        Ok(bundle_layer(&manifest, listed, subject)?.map(|layer| (manifest, layer)))
     }
 }

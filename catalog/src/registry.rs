@@ -2,7 +2,7 @@
 //!
 //! A registry is a stranger that may be hostile: every answer is bounded in size, everything that is stored was
 //! named by a digest first, and a tag is looked up once. Access is anonymous; a registry that hands out tokens to
-//! everybody is asked for one.
+//! everybody is asked for one. TLS is spoken with all but this machine (`localhost`, `127.0.0.0/8`, `[::1]`).
 //!
 //! The protocol library is asynchronous; nothing else here is, so each call runs it on a runtime of its own and
 //! blocks. Do not call from within an asynchronous runtime.
@@ -15,11 +15,12 @@ mod send;
 mod session;
 mod token;
 
+use std::path::Path;
+
 use crate::descriptor::Descriptor;
 use crate::error::CatalogError;
 use crate::layout::Layout;
 use crate::reference::RegistryReference;
-use crate::store::Store;
 pub use error::RegistryError;
 use session::Session;
 
@@ -27,17 +28,6 @@ use session::Session;
 #[derive(Debug, Clone)]
 pub struct Registry {
     reference: RegistryReference,
-    plain: PlainHttp,
-}
-
-/// When to speak HTTP without TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PlainHttp {
-    /// Never.
-    Never,
-    /// With this machine only: `localhost`, `127.0.0.0/8`, `[::1]`.
-    #[default]
-    Loopback,
 }
 
 /// How far a transfer is.
@@ -71,8 +61,8 @@ pub struct Pushed {
 
 impl Registry {
     /// The artifact at `reference`.
-    pub fn new(reference: RegistryReference, plain: PlainHttp) -> Registry {
-        Registry { reference, plain }
+    pub fn new(reference: RegistryReference) -> Registry {
+        Registry { reference }
     }
 
     /// Sends an extension of `layout` and its signatures; what the registry has already is not sent again.
@@ -87,12 +77,14 @@ impl Registry {
         self.run(async |session| push::push(session, layout, extension, progress).await)
     }
 
-    /// Brings an extension and its signatures into `store`, where it gets the tag `NAME-VERSION` of its config.
+    /// Brings an extension and its signatures into the layout at `dir`, where it gets the tag `NAME-VERSION` of its
+    /// config. A tag that names another manifest for the same platform is refused: the registry chose the config.
     ///
-    /// Nothing is added to the store until all blobs are there and right. Whether the signatures are good is not
-    /// looked at.
-    pub fn pull(&self, store: &Store, progress: &mut dyn FnMut(Progress)) -> Result<Pulled, RegistryError> {
-        self.run(async |session| pull::pull(session, store, progress).await)
+    /// The layout is opened, or made as by [`Store::create_or_open`](crate::Store::create_or_open), once the registry
+    /// has given the manifest and the config of an extension. Nothing is added to it until all blobs are there and
+    /// right. Whether the signatures are good is not looked at.
+    pub fn pull(&self, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Pulled, RegistryError> {
+        self.run(async |session| pull::pull(session, dir, progress).await)
     }
 
     fn run<T>(
@@ -106,7 +98,7 @@ impl Registry {
             .build()
             .map_err(|source| RegistryError::setup(&self.reference, source))?;
         let result = runtime.block_on(async {
-            let mut session = Session::new(&self.reference, self.plain)?;
+            let mut session = Session::new(&self.reference)?;
             work(&mut session).await
         });
         // A name lookup cannot be cancelled; one that has timed out must not delay the error.

@@ -79,7 +79,7 @@ impl Store {
     }
 
     /// Stores `bytes` and returns their digest.
-    pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest, CatalogError> {
+    pub(crate) fn put_blob(&self, bytes: &[u8]) -> Result<Digest, CatalogError> {
         let staged = Staged::bytes(&self.dir, bytes)?;
         let digest = staged.digest();
         self.commit([staged])?;
@@ -102,6 +102,9 @@ impl Store {
 
     /// Stores an extension under the tag `NAME-VERSION` and returns the descriptor of its manifest. The same
     /// extension has the same bytes wherever and whenever it is stored.
+    ///
+    /// A build that is repeated moves the tag. What is impossible about the extension is found before a byte is
+    /// written.
     pub fn assemble(&self, new: NewExtension<'_>) -> Result<Descriptor, CatalogError> {
         let NewExtension { config, image, image_digest, image_size, paths, kabi } = new;
         let config_bytes = serde_json::to_vec(config)
@@ -113,26 +116,30 @@ impl Store {
             paths: Descriptor::of(media::PATHS, &paths),
             kabi: kabi.map(|kabi| Descriptor::of(media::KABI, kabi)),
         };
+        parts.check_sizes()?;
+        let manifest = parts.to_manifest().to_bytes();
+        let listed = list_as(&manifest, config)?;
         let mut staged = vec![Staged::bytes(&self.dir, &config_bytes)?, Staged::bytes(&self.dir, &paths)?];
         if let Some(kabi) = kabi {
             staged.push(Staged::bytes(&self.dir, kabi)?);
         }
         staged.push(Staged::copy(&self.dir, &parts.image, image, Path::new("the image"))?);
         self.commit(staged)?;
-        self.put_extension(&parts.to_manifest().to_bytes(), config)
+        self.put_manifest(&manifest, listed)
     }
 
-    /// Lists the manifest of an extension whose blobs are in the store, by what its config says it is.
-    pub(crate) fn put_extension(
+    /// Stores the manifest of an extension from elsewhere, whose blobs are in the store. Its tag is made of what it
+    /// says of itself, so it does not get one that another manifest has.
+    pub(crate) fn put_foreign(
         &self,
         manifest: &[u8],
-        config: &ExtensionConfig,
+        listed: Descriptor,
     ) -> Result<Descriptor, CatalogError> {
-        let tag = tag_of(&config.name, &config.version)?;
-        let listed = Descriptor::of(media::MANIFEST, manifest)
-            .of_extension(&config.name, &config.version, config.arch)
-            .tagged(&tag);
-        self.put_manifest(manifest, listed)
+        self.put_blob(manifest)?;
+        let _lock = self.lock()?;
+        self.layout()?.check_tag_free(&listed)?;
+        self.list([listed.clone()])?;
+        Ok(listed)
     }
 
     /// Stores a signature of the manifest `subject`: a sigstore bundle, as bytes. The same one twice is one.
@@ -202,6 +209,13 @@ impl Store {
         file.lock().map_err(CatalogError::io("lock", &path))?;
         Ok(file)
     }
+}
+
+/// The descriptor under which an index lists the manifest of an extension: by what its config says it is.
+pub(crate) fn list_as(manifest: &[u8], config: &ExtensionConfig) -> Result<Descriptor, CatalogError> {
+    let tag = tag_of(&config.name, &config.version)?;
+    let described = Descriptor::of(media::MANIFEST, manifest);
+    Ok(described.of_extension(&config.name, &config.version, config.arch).tagged(&tag))
 }
 
 /// Refuses to scatter blobs over a directory that has another purpose.

@@ -12,7 +12,8 @@ use crate::staging::Staged;
 use crate::store::Store;
 
 /// Copies the extensions `selected` with tags, hints and signatures. Every blob is hashed on its way; a wrong one
-/// ends the copy, and an extension is listed only when it is there as a whole.
+/// ends the copy, and so does a tag that names another manifest there. An extension is listed only when it is there as
+/// a whole.
 ///
 /// Returns the signatures that were left behind because they are broken.
 pub fn copy_layout(
@@ -34,6 +35,7 @@ fn copy_extension(
 ) -> Result<Vec<CatalogError>, CatalogError> {
     let manifest = from.blob(extension, limits::MANIFEST)?;
     let parts = Parts::of(&Manifest::parse(&manifest, extension)?, extension)?;
+    to.layout()?.check_tag_free(extension)?;
     let mut staged = Vec::new();
     for blob in parts.blobs().filter(|blob| !to.has(blob)) {
         let mut source = from.open_blob(&blob.digest)?;
@@ -42,6 +44,6 @@ fn copy_extension(
     to.commit(staged)?;
     let (signatures, skipped) = from.referrers(&extension.digest);
     to.put_referrers(&extension.digest, &signatures)?;
-    to.put_manifest(&manifest, extension.clone())?;
+    to.put_foreign(&manifest, extension.clone())?;
     Ok(skipped)
 }

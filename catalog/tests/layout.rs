@@ -151,6 +151,84 @@ fn a_flood_of_signatures_is_cut_off_after_the_first() {
     assert!(matches!(found.skipped.as_slice(), [CatalogError::TooManySignatures { found: 66, .. }]));
 }
 
+/// Far more entries than are ever looked at, none of which has a blob.
+fn flood() -> impl Iterator<Item = Descriptor> {
+    (0..15_000u32).map(|number| Descriptor {
+        artifact_type: Some(media::BUNDLE.into()),
+        ..Descriptor::new(media::MANIFEST, Digest::of(&number.to_le_bytes()), 700)
+    })
+}
+
+#[test]
+fn a_flood_in_the_index_hides_no_signature_of_the_list_and_is_not_read() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    let whole = store.attach_signature(&subject, BUNDLE).unwrap();
+    rewrite_index(store.dir(), |index| {
+        // The signature is in both lists, and counts once.
+        index.manifests.splice(0..0, flood());
+        index.manifests.push(whole);
+    });
+    let found = store.layout().unwrap().signatures(&subject.digest);
+    assert_eq!(found.bundles, [BUNDLE]);
+    assert!(
+        matches!(found.skipped.as_slice(), [CatalogError::TooManySignatures { found: 15_001, .. }]),
+        "what the index lists is some other artifact's trouble: {:?}",
+        found.skipped
+    );
+}
+
+#[test]
+fn a_flood_in_the_index_is_cut_off_before_it_is_read() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    let whole = store.attach_signature(&subject, BUNDLE).unwrap();
+    let bundles_behind = |number: usize| {
+        rewrite_index(store.dir(), |index| {
+            index.manifests.retain(|listed| listed.digest == subject.digest);
+            index.manifests.extend(flood().take(number));
+            index.manifests.push(whole.clone());
+        });
+        store.layout().unwrap().signatures(&subject.digest).bundles
+    };
+    assert_eq!(bundles_behind(limits::BUNDLES - 1), [BUNDLE]);
+    assert!(bundles_behind(limits::BUNDLES).is_empty(), "it would have been the 65th that is read");
+}
+
+#[test]
+fn a_flood_in_the_list_of_referrers_is_cut_off_before_it_is_read() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    let mut list = format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":["#, media::INDEX);
+    list += &flood().map(|listed| serde_json::to_string(&listed).unwrap()).collect::<Vec<_>>().join(",");
+    list += "]}";
+    let listed = Descriptor::of(media::INDEX, list.as_bytes()).tagged(&Tag::of_referrers(&subject.digest));
+    store.put_manifest(list.as_bytes(), listed).unwrap();
+    let found = store.layout().unwrap().signatures(&subject.digest);
+    let missing = |error: &&CatalogError| matches!(error, CatalogError::BlobMissing { .. });
+    assert_eq!(found.skipped.iter().filter(missing).count(), limits::BUNDLES);
+    assert_eq!(found.skipped.len(), limits::BUNDLES + 1);
+}
+
+#[test]
+fn a_manifest_that_no_signature_needs_is_not_read() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    let sound = store.attach_signature(&subject, BUNDLE).unwrap();
+    let mut bytes = store.layout().unwrap().blob(&sound, limits::MANIFEST).unwrap();
+    // The same document with blanks behind it, which JSON allows.
+    bytes.resize((64 << 10) + 1, b' ');
+    let huge = Descriptor { artifact_type: sound.artifact_type, ..Descriptor::of(media::MANIFEST, &bytes) };
+    store.put_manifest(&bytes, huge.clone()).unwrap();
+    drop_from_index(store.dir(), |listed| listed.digest != huge.digest);
+    assert!(store.layout().unwrap().signatures(&subject.digest).bundles.is_empty());
+
+    bytes.pop();
+    let largest = Descriptor { artifact_type: huge.artifact_type, ..Descriptor::of(media::MANIFEST, &bytes) };
+    store.put_manifest(&bytes, largest).unwrap();
+    assert_eq!(store.layout().unwrap().signatures(&subject.digest).bundles, [BUNDLE]);
+}
+
 #[test]
 fn an_oversize_signature_is_skipped() {
     let (_dir, store) = new_store();
@@ -345,6 +423,34 @@ fn an_image_that_is_not_the_one_announced_is_not_stored() {
 }
 
 #[test]
+fn an_extension_that_cannot_be_stored_leaves_nothing_behind() {
+    let (_dir, store) = new_store();
+    let image = image_bytes();
+    let long = config("hello", &format!("1.0.0-{}", "x".repeat(200)));
+    let error = add_with(&store, &long, &image, Digest::of(&image)).unwrap_err();
+    assert!(error.to_string().ends_with("is too long for a tag"), "{error}");
+    let mut wordy = config("hello", "1.0.0");
+    wordy.description = "x".repeat(usize::try_from(limits::CONFIG).unwrap());
+    let error = add_with(&store, &wordy, &image, Digest::of(&image)).unwrap_err();
+    assert!(matches!(error, CatalogError::TooLarge { limit: limits::CONFIG, .. }), "{error}");
+    assert_eq!(files_besides_index(store.dir()), [""; 0]);
+}
+
+#[test]
+fn an_image_that_would_fill_a_disk_is_refused_by_its_descriptor() {
+    let (_dir, store) = new_store();
+    let extension = add(&store, "hello", "1.2.0");
+    let layout = store.layout().unwrap();
+    let mut parts = layout.read_parts(&extension).unwrap();
+    parts.image.size = limits::IMAGE + 1;
+    let bytes = parts.to_manifest().to_bytes();
+    let huge = store.put_manifest(&bytes, Descriptor::of(media::MANIFEST, &bytes)).unwrap();
+    let error = layout.read_parts(&huge).unwrap_err();
+    assert!(matches!(error, CatalogError::TooLarge { limit: limits::IMAGE, .. }), "{error}");
+    assert_eq!(error.outcome(), Outcome::Refused);
+}
+
+#[test]
 fn concurrent_writers_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
@@ -460,6 +566,19 @@ fn a_damaged_image_is_not_copied_and_a_damaged_copy_is_healed() {
     damage(to.dir());
     copy_layout(&store.layout().unwrap(), &[hello], &to).unwrap();
     assert_eq!(fs::read(blob_path(to.dir(), &image.digest)).unwrap(), image_bytes());
+}
+
+#[test]
+fn a_copy_does_not_take_the_tag_of_another_build() {
+    let (dir, store) = new_store();
+    let ours = add(&store, "hello", "1.0.0");
+    let foreign = Store::create_or_open(dir.path().join("foreign")).unwrap();
+    let theirs = add_with(&foreign, &config("hello", "1.0.0"), b"other", Digest::of(b"other")).unwrap();
+    let before = files_besides_index(store.dir()).len();
+    let error = copy_layout(&foreign.layout().unwrap(), &[theirs], &store).unwrap_err();
+    assert!(matches!(error, CatalogError::TagTaken { holder, .. } if holder == ours.digest), "{error}");
+    assert_eq!(store.layout().unwrap().resolve(&Selector::default()).unwrap(), ours);
+    assert_eq!(files_besides_index(store.dir()).len(), before);
 }
 
 #[test]

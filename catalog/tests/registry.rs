@@ -12,13 +12,11 @@ use std::time::{Duration, Instant};
 
 use catalog::descriptor::Descriptor;
 use catalog::registry::{Pulled, Pushed};
-use catalog::{
-    CatalogError, PlainHttp, Progress, Reference, Registry, RegistryError, RegistryReference, Store, Tag,
-};
+use catalog::{CatalogError, Progress, Reference, Registry, RegistryError, RegistryReference, Store, Tag};
 use server::{Answer, Body, RealRegistry, Request, free_port, serve};
 use spec::artifact::{limits, media};
 use spec::{Diagnose, Digest, Outcome};
-use support::{BUNDLE, add, blob_path, files_besides_index, image_bytes};
+use support::{BUNDLE, add, add_with, blob_path, config, files_besides_index, image_bytes};
 use tempfile::TempDir;
 
 fn reference(address: SocketAddr, rest: &str) -> RegistryReference {
@@ -35,12 +33,12 @@ fn new_store() -> (TempDir, Store) {
 }
 
 fn push(store: &Store, extension: &Descriptor, to: &RegistryReference) -> Result<Pushed, RegistryError> {
-    let registry = Registry::new(to.clone(), PlainHttp::Loopback);
+    let registry = Registry::new(to.clone());
     registry.push(&store.layout().unwrap(), extension, &mut |_| {})
 }
 
 fn pull(from: &RegistryReference, store: &Store) -> Result<Pulled, RegistryError> {
-    Registry::new(from.clone(), PlainHttp::Loopback).pull(store, &mut |_| {})
+    Registry::new(from.clone()).pull(store.dir(), &mut |_| {})
 }
 
 #[test]
@@ -61,8 +59,8 @@ fn what_is_pushed_is_pulled_with_equal_digests_and_signatures() {
     for place in [&place, &by_digest] {
         let (_dir, copy) = new_store();
         let mut seen = Vec::new();
-        let pulled = Registry::new(place.clone(), PlainHttp::Loopback)
-            .pull(&copy, &mut |progress: Progress| seen.push(progress))
+        let pulled = Registry::new(place.clone())
+            .pull(copy.dir(), &mut |progress: Progress| seen.push(progress))
             .unwrap();
         assert_eq!(pulled.descriptor, extension);
         assert_eq!((pulled.signatures, pulled.skipped.len()), (2, 0));
@@ -141,6 +139,46 @@ fn a_registry_that_is_down_is_a_clear_error_and_a_quick_one() {
     let Ok(Reference::Registry(nowhere)) = "registry.invalid/ext/hello:1".parse() else { panic!() };
     assert!(matches!(pull(&nowhere, &store), Err(RegistryError::Unreachable { .. })));
     assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_pull_without_an_extension_makes_no_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let empty = |answer: &mut Answer| answer.body = Body::Whole(b"{}".to_vec());
+    let honest = Honest::new();
+    let config = format!("blobs/{}", honest.config.digest);
+    let addresses = [
+        free_port(),
+        serve(|_| Answer::status("404 Not Found")),
+        Honest::new().change("manifests/1.0.0", empty).serve(),
+        honest.change(&config, empty).serve(),
+    ];
+    for address in addresses {
+        let place = reference(address, "ext/hello:1.0.0");
+        Registry::new(place).pull(&out, &mut |_| {}).expect_err("there is nothing to pull");
+        assert!(!out.exists());
+    }
+    let place = reference(Honest::new().serve(), "ext/hello:1.0.0");
+    Registry::new(place).pull(&out, &mut |_| {}).unwrap();
+    assert!(out.join("index.json").exists());
+}
+
+#[test]
+fn a_pull_does_not_take_the_tag_of_another_build() {
+    let (_dir, store) = new_store();
+    let ours = add_with(&store, &config("hello", "1.0.0"), b"ours", Digest::of(b"ours")).unwrap();
+    let before = files_besides_index(store.dir()).len();
+    let error = pull(&reference(Honest::new().serve(), "ext/hello:1.0.0"), &store).unwrap_err();
+    assert!(
+        matches!(&error, RegistryError::Local(CatalogError::TagTaken { tag, holder, .. })
+            if tag == "hello-1.0.0" && *holder == ours.digest),
+        "{error:?}"
+    );
+    assert_eq!(error.outcome(), Outcome::Refused);
+    assert!(error.hint().unwrap().contains("another layout"));
+    assert_eq!(store.layout().unwrap().extensions()[0].descriptor, ours);
+    assert_eq!(files_besides_index(store.dir()).len(), before);
 }
 
 /// What an honest registry answers for one signed extension, by path, for a test to change.

@@ -67,12 +67,31 @@ fn check_output(output: &Path) -> Result<PathBuf, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(output.to_owned()),
         Err(error) if error.kind() == ErrorKind::NotADirectory => Err(occupied().into()),
         Err(error) => Err(Place::cannot("read", output)(error).into()),
-        Ok(mut entries) => match output.join(files::DESCRIPTION).is_file() || entries.next().is_none() {
+        Ok(entries) => match may_be_replaced(output, entries) {
             // By its own name: `.` and links cannot be renamed.
             true => Ok(fs::canonicalize(output).map_err(Place::cannot("find", output))?),
             false => Err(occupied().into()),
         },
     }
+}
+
+/// Is the directory empty, or a base and nothing else? Anything more in it is somebody's.
+fn may_be_replaced(dir: &Path, entries: fs::ReadDir) -> bool {
+    let parts = [
+        files::DESCRIPTION,
+        files::ROOT,
+        files::KERNEL,
+        files::BOOT_MODULES,
+        files::PROFILE,
+        files::PATHS,
+        files::MODULES,
+    ];
+    let names: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+    let describes = || {
+        let path = dir.join(files::DESCRIPTION);
+        fs::read(&path).is_ok_and(|json| BaseDescription::parse(&json, &path.display().to_string()).is_ok())
+    };
+    names.is_empty() || (names.iter().all(|name| parts.iter().any(|part| name == part)) && describes())
 }
 
 /// A directory beside the output that vanishes unless it is moved away.
@@ -187,8 +206,10 @@ fn replace(staging: TempDir, parent: &Path, output: &Path) -> Result<(), Failure
         fs::rename(output, &old).map_err(Place::cannot("replace", output))?;
     }
     if let Err(error) = fs::rename(staging.path(), output) {
-        if had_one {
-            fs::rename(&old, output).map_err(Place::cannot("put back", output))?;
+        if had_one && let Err(error) = fs::rename(&old, output) {
+            // Better in the wrong place than lost.
+            let kept = aside.keep();
+            return Err(Place::cannot("put back what is now in", kept)(error).into());
         }
         return Err(Place::cannot("write", output)(error).into());
     }

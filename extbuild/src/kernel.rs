@@ -56,6 +56,11 @@ impl Kernel {
             .transpose()
     }
 
+    /// Is there an in-tree module of that name?
+    pub(crate) fn has(&self, name: &ModuleName) -> bool {
+        self.modules.contains_key(name)
+    }
+
     /// The kernel image that boots.
     pub(crate) fn image(&self) -> Result<PathBuf, KernelError> {
         let path = self.dir.join(format!("boot/vmlinuz-{}", self.release));

@@ -1,12 +1,12 @@
 //! How an extension is built: the whole story.
 
 use std::fs::File;
-use std::io::Seek;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use catalog::{Descriptor, NewExtension, Store};
 use spec::manifest::Manifest;
-use spec::{Arch, Diagnose, Outcome};
+use spec::{Arch, Diagnose, Outcome, yaml};
 use squash::{Options, Packed};
 use terminal::{Failure, Place};
 
@@ -82,7 +82,12 @@ fn read_manifest(path: &Path) -> Result<Manifest, Failure> {
 
 /// Reads a text file of the user's.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    Ok(std::fs::read_to_string(path).map_err(Place::cannot("read", path))?)
+    let mut text = String::new();
+    // One byte more than a document may have, so that the parser says that it is too large.
+    let limit = yaml::MAX_BYTES as u64 + 1;
+    let read = File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text));
+    read.map_err(Place::cannot("read", path))?;
+    Ok(text)
 }
 
 fn open_target(request: &Request) -> Result<Target, Failure> {

@@ -5,7 +5,7 @@ use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig};
 use spec::listing::Listing;
 use spec::manifest::Manifest;
 use spec::template::{Template, Variables};
-use spec::{Arch, Diagnose, KernelRelease, Outcome, Reason, TreePath};
+use spec::{Arch, Diagnose, KernelRelease, ModuleName, Outcome, Reason, TreePath};
 use squash::{Content, Mode, Node, Tree};
 use terminal::Failure;
 
@@ -55,6 +55,7 @@ impl Plan {
         add_modules(&mut tree, manifest, target)?;
         let modules = modules::record(&tree)?;
         add_release_file(&mut tree, manifest, target.arch)?;
+        check_load(manifest, target, modules.as_ref())?;
         let config = config(manifest, target, &variables, &tree, modules.as_ref())?;
         let plan = Plan { paths: tree.listing(), config, tree, modules };
         plan.check_fit(target)?;
@@ -94,6 +95,14 @@ fn check_target(manifest: &Manifest, target: &Target) -> Result<(), Failure> {
     if !manifest.modules.is_empty() && target.kernel.is_none() {
         return Err(PlanError::NoKernel { file: manifest.file.clone() }.into());
     }
+    let of_kernel = target.kernel.as_ref().map(|kernel| ("kernel", kernel.arch));
+    let of_base = target.base.as_ref().map(|base| ("base", base.description.arch));
+    if let Some((what, found)) = of_kernel.into_iter().chain(of_base).find(|(_, arch)| *arch != target.arch) {
+        return Err(PlanError::OtherArch { arch: target.arch, what, found }.into());
+    }
+    if manifest.requires.iter().any(|needed| needed.name == manifest.name) {
+        return Err(PlanError::RequiresItself { file: manifest.file.clone() }.into());
+    }
     match (&target.kernel, &target.base) {
         (Some(kernel), Some(base)) if kernel.release != base.description.kernel => {
             Err(PlanError::OtherKernel {
@@ -105,6 +114,22 @@ fn check_target(manifest: &Manifest, target: &Target) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Can the modules that boot is to load be there? Without a base, those of the kernel might be in one.
+fn check_load(manifest: &Manifest, target: &Target, modules: Option<&Record>) -> Result<(), Failure> {
+    for name in &manifest.load {
+        let own = modules.is_some_and(|modules| modules.get(name).is_some());
+        let elsewhere = match (&target.base, &target.kernel) {
+            (Some(base), _) => base.modules.get(name).is_some(),
+            (None, Some(kernel)) => kernel.has(name),
+            (None, None) => false,
+        };
+        if !own && !elsewhere {
+            return Err(PlanError::CannotLoad { file: manifest.file.clone(), name: name.clone() }.into());
+        }
+    }
+    Ok(())
 }
 
 fn variables(manifest: &Manifest, target: &Target) -> Variables {
@@ -183,6 +208,15 @@ pub(crate) enum PlanError {
     /// The manifest excludes the architecture.
     #[error("{file}: the extension cannot be built for {arch}")]
     Architecture { file: String, arch: Arch, known: String },
+    /// Somebody says another architecture.
+    #[error("the extension would be for {arch}, but the {what} is for {found}")]
+    OtherArch { arch: Arch, what: &'static str, found: Arch },
+    /// It can never be there before itself.
+    #[error("{file}: the extension requires itself")]
+    RequiresItself { file: String },
+    /// A module of `load:` is nowhere.
+    #[error("{file}: load: names {name}, which is neither in the extension nor in the base")]
+    CannotLoad { file: String, name: ModuleName },
     /// Modules and no kernel.
     #[error("{file}: the extension has kernel modules, and no kernel was given")]
     NoKernel { file: String },
@@ -226,6 +260,11 @@ impl Diagnose for PlanError {
     fn hint(&self) -> Option<String> {
         match self {
             PlanError::Architecture { known, .. } => Some(format!("its manifest has architectures: {known}")),
+            PlanError::OtherArch { .. } => {
+                Some("leave --arch out, or give a kernel and a base for it".into())
+            }
+            PlanError::RequiresItself { .. } => Some("take it out of requires:".into()),
+            PlanError::CannotLoad { .. } => Some("add it under modules:".into()),
             PlanError::NoKernel { .. } => Some("give it with --kernel DIR".into()),
             PlanError::OtherKernel { .. } => Some("build against the kernel that the base runs".into()),
             PlanError::Taken { .. } => {

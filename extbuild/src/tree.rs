@@ -56,7 +56,7 @@ fn select(
         let path = to
             .join(&below.join("/"))
             .map_err(|source| ContentError::Path { place: content.to.place().to_owned(), source })?;
-        selected.push((path, entry.kind.clone()));
+        selected.push((path, with_mode(content, entry.kind.clone())));
     }
     if selected.is_empty() {
         return Err(ContentError::Nothing {
@@ -68,6 +68,16 @@ fn select(
         .into());
     }
     Ok(selected)
+}
+
+/// Only adds to the bits of the source, so that the lint still sees setuid and its like.
+fn with_mode(content: &Content, kind: EntryKind) -> EntryKind {
+    match kind {
+        EntryKind::File { mode, content: bytes } if content.executable => {
+            EntryKind::File { mode: mode | 0o111, content: bytes }
+        }
+        kind => kind,
+    }
 }
 
 fn tree_path(template: &Template, variables: &Variables) -> Result<TreePath, Failure> {

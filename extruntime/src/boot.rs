@@ -25,7 +25,7 @@ pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootE
     let medium = medium::mount(arguments, log)?;
     let base = base::mount(description, medium, log)?;
     let status = put_together(&base, medium, log)?;
-    status::write(&status, log)?;
+    status::publish(&status, log);
     Ok(switch::into(Path::new(SYSROOT), &arguments.init)?)
 }
 

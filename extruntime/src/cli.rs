@@ -39,7 +39,7 @@ Options:
 
 Exit codes:
   0  all extensions that the machine config names are active
-  1  one or more are refused
+  1  one or more are refused, or config, trust policy or base are not sound
   2  could not look
 ";
 

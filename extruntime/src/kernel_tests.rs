@@ -6,8 +6,10 @@
 #[path = "../tests/world/mod.rs"]
 mod world;
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -147,6 +149,15 @@ fn only_what_an_extension_may_have_is_mounted() {
     let link = Forged::new();
     symlink("file", link.path("usr/link")).unwrap();
     assert_eq!(link.opened(&["/usr/file", "/usr/link"]), Ok(()));
+
+    for target in ["/usr/file", "../etc/shadow", "../../file", "file/../../etc/shadow"] {
+        let astray = Forged::new();
+        symlink(target, astray.path("usr/link")).unwrap();
+        assert_eq!(astray.opened(&["/usr/file", "/usr/link"]), malformed, "a link to {target}");
+    }
+    let unreadable = Forged::new();
+    symlink(OsStr::from_bytes(b"\xff"), unreadable.path("usr/link")).unwrap();
+    assert_eq!(unreadable.opened(&["/usr/file", "/usr/link"]), malformed, "a link that is not UTF-8");
 
     let whiteout = Forged::new();
     whiteout.run("mknod", &["usr/sh", "c", "0", "0"]);
@@ -300,7 +311,7 @@ fn a_whole_boot_shows_base_and_sound_extensions_read_only() {
     assert_eq!(fs::read_to_string("/sysroot/usr/bin/sh").unwrap(), "the shell");
     assert!(!Path::new("/sysroot/usr/bin/liar").exists());
     let index = Path::new("/sysroot/usr/lib/modules").join(&release);
-    assert!(fs::read_to_string(index.join("modules.dep")).unwrap().starts_with("driver.ko:"));
+    assert!(fs::read_to_string(index.join("modules.dep")).unwrap().starts_with("extra/driver/driver.ko:"));
     assert!(
         !index.join("modules.dep.bin").exists(),
         "an index of the base that does not know the extensions"

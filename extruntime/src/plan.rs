@@ -86,9 +86,13 @@ pub enum PlanError {
 }
 
 impl Diagnose for PlanError {
-    /// Nothing was judged, so it is not a refusal of an extension.
     fn outcome(&self) -> Outcome {
-        Outcome::Unavailable
+        match self {
+            PlanError::Base(error) => error.outcome(),
+            PlanError::Config(error) => error.outcome(),
+            PlanError::Grounds(error) => error.outcome(),
+            PlanError::Index(error) => error.outcome(),
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -58,13 +58,28 @@ fn extension<L>(verdict: &Verdict<L>) -> ExtensionStatus {
 }
 
 /// Says the outcome at the console and leaves it, and this program to show it, in `/run` for the booted system.
-pub(crate) fn write(status: &Status, log: &Log) -> Result<(), Cannot> {
+pub(crate) fn publish(status: &Status, log: &Log) {
     say(status, log);
+    leave(status, Path::new(run::STATUS), Path::new(run::PROGRAM), log);
+}
+
+/// A root that is ready is worth more than a report about it: what cannot be written is complained about, no more.
+fn leave(status: &Status, document: &Path, program: &Path, log: &Log) {
+    for done in [write(status, document), copy_program(program)] {
+        if let Err(error) = done {
+            log.complain(&error);
+        }
+    }
+}
+
+fn write(status: &Status, to: &Path) -> Result<(), Cannot> {
     let json = serde_json::to_string_pretty(status).expect("strings and numbers always have a JSON form");
-    fs::write(run::STATUS, json + "\n").map_err(cannot("write", run::STATUS))?;
-    fs::copy("/proc/self/exe", run::PROGRAM).map_err(cannot("copy this program to", run::PROGRAM))?;
-    fs::set_permissions(Path::new(run::PROGRAM), Permissions::from_mode(0o755))
-        .map_err(cannot("make executable", run::PROGRAM))
+    fs::write(to, json + "\n").map_err(cannot("write", to.display()))
+}
+
+fn copy_program(to: &Path) -> Result<(), Cannot> {
+    fs::copy("/proc/self/exe", to).map_err(cannot("copy this program to", to.display()))?;
+    fs::set_permissions(to, Permissions::from_mode(0o755)).map_err(cannot("make executable", to.display()))
 }
 
 fn say(status: &Status, log: &Log) {
@@ -80,5 +95,29 @@ fn say(status: &Status, log: &Log) {
         for line in report::sentences(&extension.reasons) {
             log.say(&format!("  {line}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_stops_nothing() {
+        let status = Status {
+            schema_version: SCHEMA,
+            kernel: "6.1.0".parse().unwrap(),
+            base: "demo 1".into(),
+            extensions: Vec::new(),
+            notes: Vec::new(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let (document, program) = (dir.path().join("status.json"), dir.path().join("program"));
+        let nowhere = dir.path().join("missing/file");
+        leave(&status, &nowhere, &program, &Log::none());
+        assert_eq!(fs::metadata(&program).unwrap().permissions().mode() & 0o777, 0o755);
+        leave(&status, &document, &nowhere, &Log::none());
+        let left: Status = serde_json::from_slice(&fs::read(&document).unwrap()).unwrap();
+        assert_eq!(left, status);
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use spec::TreePath;
+use spec::content::check_link;
 use spec::listing::{Kind, Listing};
 
 /// Permissions of a directory that the base has too: the topmost layer decides, so it must not take any away or add one.
@@ -24,6 +25,9 @@ pub(crate) fn check(root: BorrowedFd<'_>, listing: &Listing, base: &Listing) -> 
             let kind = check_one(&path, &stat, listing, base)?;
             if !missing.remove(&path) {
                 return Err(TreeFault::Twice(path));
+            }
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+                check_target(root, &path)?;
             }
             if kind == Kind::Directory {
                 directories.push(path);
@@ -85,6 +89,15 @@ fn check_one(path: &TreePath, stat: &Stat, listing: &Listing, base: &Listing) ->
     Ok(kind)
 }
 
+/// Does a link stay among what extensions may have? Its directory is one of this image, so its path leads to it.
+fn check_target(root: BorrowedFd<'_>, path: &TreePath) -> Result<(), TreeFault> {
+    let read = readlinkat(root, path.relative(), Vec::new());
+    let target = read.map_err(|source| TreeFault::Read { path: path.clone(), source })?;
+    let refuse = |what| TreeFault::Link { path: path.clone(), what };
+    let text = target.to_str().map_err(|_| refuse("is a symbolic link to what is not UTF-8".to_owned()))?;
+    check_link(path, text).map_err(|complaint| refuse(complaint.what))
+}
+
 /// What is wrong with the tree of an image.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeFault {
@@ -103,6 +116,14 @@ pub enum TreeFault {
     /// A device, pipe or socket; a device may be a whiteout.
     #[error("{0} is neither a file, a directory nor a symbolic link")]
     Special(TreePath),
+    /// A link that leads where extensions have nothing.
+    #[error("{path} {what}")]
+    Link {
+        /// The path.
+        path: TreePath,
+        /// What is wrong with the link.
+        what: String,
+    },
     /// Not root's.
     #[error("{path} belongs to {uid}:{gid} instead of 0:0")]
     Owner {
@@ -141,6 +162,7 @@ impl TreeFault {
             | TreeFault::Twice(path)
             | TreeFault::Name(path)
             | TreeFault::Special(path)
+            | TreeFault::Link { path, .. }
             | TreeFault::Owner { path, .. }
             | TreeFault::Mode { path, .. }
             | TreeFault::Read { path, .. } => path,

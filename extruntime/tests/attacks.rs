@@ -244,6 +244,64 @@ fn module_on_a_machine_that_runs_another_kernel_than_its_base() {
     assert_eq!(find(&status, "honest").state, State::Active);
 }
 
+/// Wants `first`, which has a module `driver`, and then `good`, which has one that fits in another place.
+fn twins(world: &World, first: &Extension) {
+    world.publish(first);
+    let mut good = Extension::new("good").module("driver", KERNEL, "0x92997ed8");
+    let elsewhere = |text: &str| text.replace("/driver.ko", "/extra/driver.ko");
+    good.kabi = good.kabi.map(|record| elsewhere(str::from_utf8(&record).unwrap()).into_bytes());
+    good.files.iter_mut().for_each(|(path, _)| *path = elsewhere(path));
+    world.publish(&good);
+    world.want(&[first.config.name.as_str(), "good"]);
+}
+
+#[test]
+fn of_two_with_one_module_the_first_in_the_config_stays() {
+    let world = world();
+    twins(&world, &Extension::new("first").module("driver", KERNEL, "0x92997ed8"));
+    let status = judged(&world);
+    assert_eq!(find(&status, "first").state, State::Active);
+    assert_eq!(find(&status, "good").reasons[0].code, ReasonCode::ModuleDuplicate);
+}
+
+#[test]
+fn a_refused_extension_does_not_occupy_its_modules() {
+    let fitting = || Extension::new("bad").module("driver", KERNEL, "0x92997ed8");
+    for (bad, code) in [
+        (Extension::new("bad").module("driver", "6.2.0-test", "0x92997ed8"), ReasonCode::KernelMismatch),
+        (Extension::new("bad").module("driver", KERNEL, "0x00000001"), ReasonCode::SymbolCrcMismatch),
+        (fitting().requires("absent", "*"), ReasonCode::RequirementUnmet),
+        (fitting().file("/usr/bin/sh"), ReasonCode::PathCollision),
+    ] {
+        let world = world();
+        twins(&world, &bad);
+        let status = judged(&world);
+        assert_eq!(find(&status, "bad").reasons[0].code, code);
+        assert_eq!(find(&status, "good").state, State::Active, "{:?}", find(&status, "good").reasons);
+    }
+}
+
+#[test]
+fn record_of_a_module_that_is_not_in_the_image() {
+    let world = world();
+    let mut driver = Extension::new("driver").module("driver", KERNEL, "0x92997ed8");
+    driver.files.retain(|(path, _)| !path.ends_with(".ko"));
+    world.publish(&driver);
+    let reason = refusal(&world, "driver");
+    assert_eq!(reason.code, ReasonCode::MalformedArtifact);
+    assert_eq!(reason.subject.as_deref(), Some("/usr/lib/modules/6.1.0-test/extra/driver/driver.ko"));
+}
+
+#[test]
+fn request_to_load_a_module_that_nobody_has() {
+    let world = world();
+    let mut tool = Extension::new("tool");
+    tool.config.load.push("evil".parse().unwrap());
+    world.publish(&tool);
+    let reason = refusal(&world, "tool");
+    assert_eq!((reason.code, reason.subject.as_deref()), (ReasonCode::MalformedArtifact, Some("evil")));
+}
+
 #[test]
 fn module_built_against_another_meaning_of_a_symbol() {
     let world = world();
@@ -355,13 +413,19 @@ fn a_refused_extension_does_not_occupy_its_paths() {
 }
 
 #[test]
-fn nothing_that_can_be_judged_is_not_a_refusal() {
+fn broken_configuration_is_refused_and_missing_one_is_not() {
     let world = world();
     world.want(&["honest"]);
     let request = Request { medium: world.medium(), base: world.base(), trust: world.trust(), kernel: None };
     fs::write(world.trust(), "kind: Other\n").unwrap();
-    let error = plan(&request).unwrap_err();
-    assert_eq!(spec::Diagnose::outcome(&error), spec::Outcome::Unavailable);
-    fs::remove_file(world.medium().join("tenon/machine.yaml")).unwrap();
+    let machine = world.medium().join("tenon/machine.yaml");
+    let outcome = || spec::Diagnose::outcome(&plan(&request).unwrap_err());
+    assert_eq!(outcome(), spec::Outcome::Refused);
+    fs::remove_file(world.trust()).unwrap();
+    assert_eq!(outcome(), spec::Outcome::Unavailable);
+    fs::write(&machine, "extensions: [").unwrap();
+    assert_eq!(outcome(), spec::Outcome::Refused);
+    fs::remove_file(&machine).unwrap();
+    assert_eq!(outcome(), spec::Outcome::Unavailable);
     assert!(plan(&request).unwrap_err().to_string().contains("tenon/machine.yaml"));
 }

@@ -52,9 +52,30 @@ pub fn compose(
     epoch: u32,
     progress: &mut dyn FnMut(Step),
 ) -> Result<Composed, ComposeError> {
+    check_output(inputs)?;
     progress(Step::Read);
     let plan = plan(inputs)?;
     write(plan, &inputs.output, epoch, progress)
+}
+
+/// The output replaces a regular file or nothing: never a device, and never what it is made from.
+fn check_output(inputs: &Inputs) -> Result<(), ComposeError> {
+    let Inputs { schematic, patches, runtime, stub, output } = inputs;
+    let refuse = |why| Err(ComposeError::Output { path: output.clone(), why });
+    match fs::symlink_metadata(output) {
+        Err(_) => return Ok(()),
+        Ok(meta) if !meta.is_file() => return refuse("is there and is not a regular file"),
+        Ok(_) => {}
+    }
+    let same = |input: &PathBuf| match (fs::canonicalize(input), fs::canonicalize(output)) {
+        (Ok(input), Ok(output)) => input == output,
+        _ => false,
+    };
+    match [schematic, runtime, stub].into_iter().chain(patches).any(same) || inputs::names(schematic, output)?
+    {
+        true => refuse("is an input of this image"),
+        false => Ok(()),
+    }
 }
 
 /// Reads and checks all inputs and decides what goes onto the medium; writes nothing.

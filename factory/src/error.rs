@@ -28,6 +28,14 @@ pub enum ComposeError {
         /// What came of it.
         source: io::Error,
     },
+    /// The output would replace something that is not an earlier output.
+    #[error("{} {why}", path.display())]
+    Output {
+        /// The output.
+        path: PathBuf,
+        /// What it is.
+        why: &'static str,
+    },
     /// The schematic is refused.
     #[error(transparent)]
     Schematic(#[from] SchematicError),
@@ -127,9 +135,10 @@ impl Diagnose for ComposeError {
             ComposeError::Base(error) => error.outcome(),
             ComposeError::Catalog(error) => error.outcome(),
             ComposeError::Iso { source, .. } => source.outcome(),
-            ComposeError::Io { .. } | ComposeError::Initramfs(_) | ComposeError::Esp(_) => {
-                Outcome::Unavailable
-            }
+            ComposeError::Io { .. }
+            | ComposeError::Output { .. }
+            | ComposeError::Initramfs(_)
+            | ComposeError::Esp(_) => Outcome::Unavailable,
             ComposeError::Runtime { .. }
             | ComposeError::Stub { .. }
             | ComposeError::CommandLine { .. }
@@ -148,6 +157,7 @@ impl Diagnose for ComposeError {
             ComposeError::Runtime { source, .. } => source.hint(),
             ComposeError::Stub { source, .. } | ComposeError::Uki(source) => source.hint(),
             ComposeError::Iso { source, .. } => source.hint(),
+            ComposeError::Output { .. } => Some("name another file with -o".into()),
             ComposeError::CommandLine { .. } => Some("leave out some of kernelArgs".into()),
             ComposeError::NoCandidate { name, there, .. } if there.is_empty() => {
                 Some(format!("build {name} into the layout, or take it out of the machine config"))

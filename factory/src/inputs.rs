@@ -68,6 +68,15 @@ fn read_machine(file: &Path, patches: &[PathBuf]) -> Result<ExtensionsConfig, Co
     Ok(machine::patched(&text, &name, &patches)?)
 }
 
+/// Does the schematic name `file`, or a directory that holds it?
+pub(crate) fn names(schematic: &Path, file: &Path) -> Result<bool, ComposeError> {
+    let Schematic { base, machine_config, trust, extensions, kernel_args: _ } =
+        Schematic::parse(&read_text(schematic)?, schematic)?;
+    let Ok(file) = file.canonicalize() else { return Ok(false) };
+    let holds = |input: PathBuf| input.canonicalize().is_ok_and(|input| file.starts_with(input));
+    Ok([base, machine_config, trust, extensions].into_iter().any(holds))
+}
+
 fn read_text(path: &Path) -> Result<String, ComposeError> {
     std::fs::read_to_string(path).map_err(ComposeError::io("read", path))
 }

@@ -8,6 +8,7 @@
 
 pub mod closure;
 pub mod compress;
+mod conflict;
 mod crc;
 mod elf;
 pub mod index;
@@ -25,6 +26,7 @@ mod verdict;
 
 pub use closure::{ClosureError, closure};
 pub use compress::{DecompressError, decompress};
+pub use conflict::first_conflict;
 pub use crc::{Crc, CrcError};
 pub use index::ModuleIndex;
 pub use module::{Export, Import, Module};
@@ -32,4 +34,4 @@ pub use problem::{ModuleError, ModuleProblem};
 pub use profile::{KernelExport, Owner, Profile, ProfileError};
 pub use record::{Record, RecordError};
 pub use text::{Alias, InfoText, SymbolName, TextError};
-pub use verdict::{Candidate, Fits, Verdict, judge};
+pub use verdict::{Candidate, Fits, Verdict, judge, objections};

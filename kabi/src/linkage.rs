@@ -11,6 +11,9 @@ use crate::{Crc, Export, Import, Module, Profile, Record, SymbolName};
 /// Licences that may use GPL-only symbols: `license_is_gpl_compatible` (linux/license.h).
 const GPL_COMPATIBLE: [&str; 6] =
     ["GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"];
+/// Stands for the layout of `struct module`: modpost gives every module a version of it (scripts/mod/modpost.c,
+/// add_versions), though no code refers to it.
+pub(crate) const MODULE_LAYOUT: &str = "module_layout";
 
 /// The exports of a base and of all candidates.
 pub(crate) struct Linkage<'a> {
@@ -53,6 +56,7 @@ impl<'a> Linkage<'a> {
     pub(crate) fn reasons(&self, index: usize, standing: &[bool]) -> Vec<Reason> {
         let mut reasons = Vec::new();
         for module in self.candidates[index].record.modules() {
+            reasons.extend(self.no_layout(module));
             for (symbol, import) in &module.imports {
                 let refusal = self.refusal(index, module, symbol, import, standing);
                 reasons.extend(
@@ -83,16 +87,33 @@ impl<'a> Linkage<'a> {
 
     /// The base first, then the extensions; the modules of one extension always see each other.
     fn offers(&self, index: usize, symbol: &SymbolName, standing: &[bool]) -> Vec<Offer<'a>> {
-        let shipped = |owner: &Owner| match owner {
-            Owner::Kernel => true,
-            Owner::Module(name) => self.base.get(name).is_some(),
-        };
-        let base = self.profile.get(symbol).filter(|known| shipped(&known.owner));
-        let base = base.map(|known| Offer { export: &known.export, from: None });
+        let base = self.base_export(symbol).map(|export| Offer { export, from: None });
         let others = self.exporters.get(symbol).map(Vec::as_slice).unwrap_or_default().iter();
         let others = others.filter(|(from, _)| *from == index || standing[*from]);
         let others = others.map(|(from, export)| Offer { export, from: Some(self.candidates[*from].name) });
         base.into_iter().chain(others).collect()
+    }
+
+    /// What kernel and modules of the base export; in-tree modules that the base does not ship export nothing.
+    pub(crate) fn base_export(&self, symbol: &SymbolName) -> Option<&'a Export> {
+        let known = self.profile.get(symbol)?;
+        let shipped = match &known.owner {
+            Owner::Kernel => true,
+            Owner::Module(name) => self.base.get(name).is_some(),
+        };
+        shipped.then_some(&known.export)
+    }
+
+    /// A module without a version of `module_layout` leaves open which kernel it was built for. The loader takes it
+    /// with a warning, or by force (kernel/module/version.c, check_version); here nobody reads warnings.
+    fn no_layout(&self, module: &Module) -> Option<Reason> {
+        let symbol: SymbolName = MODULE_LAYOUT.parse().expect("the name is a symbol");
+        let export = self.base_export(&symbol).filter(|export| export.crc.is_some())?;
+        if module.imports.contains_key(&symbol) {
+            return None;
+        }
+        let reason = self.mismatch(module, &symbol, &Import::default(), &Offer { export, from: None });
+        Some(reason.subject(module.name.as_str()).symbol(MODULE_LAYOUT))
     }
 
     fn mismatch(&self, module: &Module, symbol: &SymbolName, import: &Import, offer: &Offer<'_>) -> Reason {

@@ -5,9 +5,10 @@
 //! layout of `struct module`. A module for another release may pass that, yet its directory is one that modprobe
 //! does not look into: it does not fit either.
 
-use spec::{ExtensionName, KernelRelease, Reason, ReasonCode};
+use spec::{ExtensionName, KernelRelease, ModuleName, Reason, ReasonCode};
 
-use crate::linkage::Linkage;
+use crate::conflict::{Holder, first_conflict, taken};
+use crate::linkage::{Linkage, MODULE_LAYOUT};
 use crate::{Module, Profile, Record, index};
 
 /// An extension that asks to be judged.
@@ -39,9 +40,9 @@ impl Fits {
 pub enum Verdict {
     /// It fits.
     Fits(Fits),
-    /// It does not, for these reasons: the kernel first, then architecture, duplicate modules, `module_layout`, and
-    /// all other symbols by module and name. In each, `wanted` is what the base or the set has and `found` what the
-    /// module has; of a missing symbol, `wanted` is the CRC that the module was built against.
+    /// It does not, for these reasons: the kernel first, then architecture, duplicate modules and symbols,
+    /// `module_layout`, and all other symbols by module and name. In each, `wanted` is what the base or the set has and
+    /// `found` what the module has; of a missing symbol, `wanted` is the CRC that the module was built against.
     Unfit(Vec<Reason>),
 }
 
@@ -49,36 +50,43 @@ pub enum Verdict {
 ///
 /// `base` has the modules that the base ships, and `profile` the exports of its kernel; those of kernel modules that
 /// the base does not ship count for nothing. An extension that is unfit gives no symbols to the others, who may
-/// become unfit by that.
+/// become unfit by that, and it is in nobody's way. Of two that could both stay but for a module or a symbol that both
+/// have, the later one is unfit.
 pub fn judge(profile: &Profile, base: &Record, candidates: &[Candidate<'_>]) -> Vec<Verdict> {
-    let court = Court { profile, base, candidates };
-    let linkage = Linkage::new(profile, base, candidates);
-    let own: Vec<Vec<Reason>> = (0..candidates.len()).map(|index| court.reasons(index)).collect();
-    let mut standing: Vec<bool> = own.iter().map(Vec::is_empty).collect();
+    let court = Court::new(profile, base, candidates);
+    let mut out = court.own();
+    // Every round takes an extension out, so there are at most as many rounds as extensions, and one.
     loop {
-        let symbols: Vec<Vec<Reason>> =
-            (0..candidates.len()).map(|index| linkage.reasons(index, &standing)).collect();
-        let next: Vec<bool> =
-            standing.iter().zip(&symbols).map(|(was, found)| *was && found.is_empty()).collect();
-        // Every round but the last takes an extension out, so there is at most one more round than extensions.
-        if next == standing {
-            let reasons = own.into_iter().zip(symbols).map(|(own, symbols)| [own, symbols].concat());
-            return candidates
-                .iter()
-                .zip(reasons)
-                .map(|(candidate, reasons)| verdict(candidate, reasons))
-                .collect();
+        court.settle_symbols(&mut out);
+        let standing: Vec<usize> = (0..candidates.len()).filter(|index| out[*index].is_empty()).collect();
+        let rest: Vec<Candidate<'_>> = standing.iter().map(|index| candidates[*index]).collect();
+        match first_conflict(&rest) {
+            Some((place, reasons)) => out[standing[place]] = reasons,
+            None => break,
         }
-        standing = next;
+    }
+    candidates.iter().zip(out).map(|(candidate, reasons)| verdict(candidate, reasons)).collect()
+}
+
+/// What speaks against each candidate, in their order, whichever of them comes first: the reasons of [`judge`] but for
+/// those of a [conflict](first_conflict). For callers with rules of their own about who can stay.
+pub fn objections(profile: &Profile, base: &Record, candidates: &[Candidate<'_>]) -> Vec<Vec<Reason>> {
+    let court = Court::new(profile, base, candidates);
+    let mut out = court.own();
+    court.settle_symbols(&mut out);
+    out.into_iter().map(sorted).collect()
+}
+
+fn verdict(candidate: &Candidate<'_>, reasons: Vec<Reason>) -> Verdict {
+    match reasons.is_empty() {
+        true => Verdict::Fits(Fits { extension: candidate.name.clone() }),
+        false => Verdict::Unfit(sorted(reasons)),
     }
 }
 
-fn verdict(candidate: &Candidate<'_>, mut reasons: Vec<Reason>) -> Verdict {
-    if reasons.is_empty() {
-        return Verdict::Fits(Fits { extension: candidate.name.clone() });
-    }
+fn sorted(mut reasons: Vec<Reason>) -> Vec<Reason> {
     reasons.sort_by(|a, b| order(a).cmp(&order(b)));
-    Verdict::Unfit(reasons)
+    reasons
 }
 
 /// What explains the most comes first: with another kernel, all symbols may differ.
@@ -88,8 +96,9 @@ fn order(reason: &Reason) -> (u8, Option<&str>, Option<&str>) {
         (ReasonCode::KernelMismatch, _) => 0,
         (ReasonCode::ArchMismatch, _) => 1,
         (ReasonCode::ModuleDuplicate, _) => 2,
-        (_, Some("module_layout")) => 3,
-        _ => 4,
+        (ReasonCode::SymbolDuplicate, _) => 3,
+        (_, Some(MODULE_LAYOUT)) => 4,
+        _ => 5,
     };
     (rank, reason.subject.as_deref(), symbol)
 }
@@ -99,14 +108,43 @@ pub(crate) fn rebuild_hint(profile: &Profile) -> String {
     format!("build it against {}, with extbuild build --kernel", profile.release())
 }
 
-/// Holds each candidate against the base and against those before it, symbols aside.
+/// Holds candidates against the base, and against those that they need symbols from.
 struct Court<'a> {
     profile: &'a Profile,
     base: &'a Record,
     candidates: &'a [Candidate<'a>],
+    linkage: Linkage<'a>,
 }
 
-impl Court<'_> {
+impl<'a> Court<'a> {
+    fn new(profile: &'a Profile, base: &'a Record, candidates: &'a [Candidate<'a>]) -> Court<'a> {
+        Court { profile, base, candidates, linkage: Linkage::new(profile, base, candidates) }
+    }
+
+    /// What speaks against each candidate, whatever becomes of the others; of those that it does, the symbols too.
+    fn own(&self) -> Vec<Vec<Reason>> {
+        let mut own: Vec<_> = (0..self.candidates.len()).map(|index| self.reasons(index)).collect();
+        let standing: Vec<bool> = own.iter().map(Vec::is_empty).collect();
+        for (index, reasons) in own.iter_mut().enumerate().filter(|(_, reasons)| !reasons.is_empty()) {
+            reasons.extend(self.linkage.reasons(index, &standing));
+        }
+        own
+    }
+
+    /// Takes candidates out until all that are left get their symbols from each other and from the base.
+    fn settle_symbols(&self, out: &mut [Vec<Reason>]) {
+        loop {
+            let standing: Vec<bool> = out.iter().map(Vec::is_empty).collect();
+            for index in (0..out.len()).filter(|index| standing[*index]) {
+                out[index] = self.linkage.reasons(index, &standing);
+            }
+            // Every round but the last takes a candidate out.
+            if out.iter().map(Vec::is_empty).eq(standing) {
+                return;
+            }
+        }
+    }
+
     fn reasons(&self, index: usize) -> Vec<Reason> {
         let candidate = &self.candidates[index];
         let modules = candidate.record.modules();
@@ -117,7 +155,7 @@ impl Court<'_> {
         }
         // Modules of another release are in a directory of their own and get in nobody's way.
         if reasons.is_empty() {
-            reasons.extend(modules.iter().filter_map(|module| self.duplicate(index, module)));
+            reasons.extend(modules.iter().flat_map(|module| self.duplicate(module)));
         }
         reasons.extend(modules.iter().filter_map(|module| self.wrong_arch(module)));
         reasons
@@ -158,22 +196,9 @@ impl Court<'_> {
         Some(reason.subject(name).wanted_found(wanted.as_str(), found.as_str()))
     }
 
-    /// Of two extensions with the same module, the one that comes first may have it.
-    fn duplicate(&self, index: usize, module: &Module) -> Option<Reason> {
-        let name = &module.name;
-        let earlier = || self.candidates[..index].iter().find(|other| other.record.get(name).is_some());
-        let (holder, way_out) = match self.base.get(name) {
-            Some(_) => ("the base".to_owned(), "build it without the module".to_owned()),
-            None => {
-                let other = earlier()?.name;
-                (
-                    format!("extension {other}"),
-                    format!("choose this extension or {other}, or build one without the module"),
-                )
-            }
-        };
-        let sentence = format!("module {name} is in {holder} already");
-        Some(Reason::new(ReasonCode::ModuleDuplicate, sentence).hint(way_out).subject(name.as_str()))
+    fn duplicate(&self, module: &Module) -> Vec<Reason> {
+        let shipped = |name: &ModuleName| self.base.get(name).map(|_| Holder::Base);
+        taken(module, shipped, |symbol| self.linkage.base_export(symbol).map(|_| Holder::Base))
     }
 }
 
@@ -181,6 +206,7 @@ impl Court<'_> {
 mod tests {
     use super::*;
     use crate::testing::{ModuleFile, module, profile, record, release};
+    use crate::{Crc, Import};
 
     /// A kernel with a symbol of its own and one that its module `tunnel` exports.
     const SYMVERS: &str = "0x00000001\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n\
@@ -192,7 +218,8 @@ mod tests {
     /// Judges extensions that all declare the right kernel.
     fn verdicts(base: &[Module], extensions: &[(&str, &[Module])]) -> Vec<Verdict> {
         let names: Vec<ExtensionName> = extensions.iter().map(|(name, _)| name.parse().unwrap()).collect();
-        let records: Vec<Record> = extensions.iter().map(|(_, modules)| record(modules)).collect();
+        let records: Vec<Record> =
+            extensions.iter().map(|(_, modules)| record(&with_layout(modules))).collect();
         let kernel = release();
         let candidates: Vec<Candidate<'_>> = names
             .iter()
@@ -200,6 +227,16 @@ mod tests {
             .map(|(name, record)| Candidate { name, kernel: Some(&kernel), record })
             .collect();
         judge(&profile(SYMVERS), &record(base), &candidates)
+    }
+
+    /// As modpost does, with the version of `module_layout` that [`SYMVERS`] has.
+    fn with_layout(modules: &[Module]) -> Vec<Module> {
+        let mut modules = modules.to_vec();
+        for module in &mut modules {
+            let layout = Import { crc: Crc::new(1), weak: false };
+            module.imports.entry(MODULE_LAYOUT.parse().unwrap()).or_insert(layout);
+        }
+        modules
     }
 
     #[track_caller]
@@ -335,6 +372,7 @@ mod tests {
             found,
             [
                 ("-", "-"),
+                ("a", "module_layout"),
                 ("b", "module_layout"),
                 ("a", "_printk"),
                 ("a", "aaa"),
@@ -379,6 +417,87 @@ mod tests {
         let result = verdicts(&[], &[("t", &[tunnel()]), ("u", &[tunnel()])]);
         assert!(fits(&result[0]));
         the_reason(&result[1], ReasonCode::ModuleDuplicate, "module tunnel is in extension t already");
+    }
+
+    #[test]
+    fn an_exported_symbol_is_there_once() {
+        let own_printk = module("own", &[], &[("_printk", 2)]);
+        let reason = the_reason(
+            &verdicts(&[], &[("x", &[own_printk])])[0],
+            ReasonCode::SymbolDuplicate,
+            "module own exports symbol _printk, which the base exports already",
+        );
+        assert_eq!((reason.subject.as_deref(), reason.symbol.as_deref()), (Some("own"), Some("_printk")));
+        let other_tunnel = module("other", &[], &[("tunnel_send", 3)]);
+        let result = verdicts(&[tunnel()], &[("x", std::slice::from_ref(&other_tunnel))]);
+        assert_eq!(reasons(&result[0])[0].code, ReasonCode::SymbolDuplicate);
+        // The kernel's module that nobody ships exports nothing.
+        let result = verdicts(&[], &[("x", std::slice::from_ref(&other_tunnel)), ("t", &[tunnel()])]);
+        assert!(fits(&result[0]));
+        let sentence = "module tunnel exports symbol tunnel_send, which extension x exports already";
+        the_reason(&result[1], ReasonCode::SymbolDuplicate, sentence);
+    }
+
+    #[test]
+    fn what_is_unfit_is_in_nobodys_way() {
+        let file = ModuleFile::new("tunnel").without("vermagic").info("vermagic", "6.1.0-near SMP ");
+        let wrong_kernel = file.export("tunnel_send", 3).parse();
+        let wrong_symbol = module("tunnel", &[("_printk", 9)], &[("tunnel_send", 3)]);
+        let needs_wrong_symbol = module("other", &[("from_bad", 1)], &[("tunnel_send", 3)]);
+        let bad = module("bad", &[("_printk", 9)], &[("from_bad", 1)]);
+        let result = verdicts(
+            &[],
+            &[
+                ("a", &[wrong_kernel]),
+                ("b", &[wrong_symbol]),
+                ("c", &[needs_wrong_symbol]),
+                ("d", &[bad]),
+                ("good", &[tunnel(), wg()]),
+            ],
+        );
+        assert!(result[..4].iter().all(|verdict| !fits(verdict)));
+        assert!(fits(&result[4]), "{:?}", result[4]);
+    }
+
+    #[test]
+    fn one_that_yields_gives_no_symbols() {
+        let giver = [tunnel(), module("giver", &[], &[("given", 5)])];
+        let taker = module("taker", &[("given", 5)], &[]);
+        let holder = module("taker", &[], &[]);
+        let result = verdicts(
+            &[],
+            &[("first", &[tunnel()]), ("taker", &[taker]), ("giver", &giver), ("holder", &[holder])],
+        );
+        assert!(fits(&result[0]));
+        assert_eq!(reasons(&result[2])[0].code, ReasonCode::ModuleDuplicate);
+        the_reason(
+            &result[1],
+            ReasonCode::SymbolMissing,
+            "module taker needs symbol given; extension giver exports it, but does not fit itself",
+        );
+        assert!(fits(&result[3]), "{:?}", result[3]);
+    }
+
+    #[test]
+    fn a_module_without_a_layout_is_refused() {
+        let (name, kernel) = ("x".parse().unwrap(), release());
+        for file in [ModuleFile::new("x").import("_printk", 2), ModuleFile::new("x")] {
+            let modules = record(&[file.parse()]);
+            let candidate = Candidate { name: &name, kernel: Some(&kernel), record: &modules };
+            let verdict = judge(&profile(SYMVERS), &Record::default(), &[candidate]).remove(0);
+            let sentence = "module x was built against symbol module_layout with CRC none; \
+                the base exports it with CRC 0x00000001";
+            let reason = the_reason(&verdict, ReasonCode::SymbolCrcMismatch, sentence);
+            assert_eq!(
+                (reason.symbol.as_deref(), reason.found.as_deref()),
+                (Some("module_layout"), Some("none"))
+            );
+            // A kernel without CONFIG_MODVERSIONS compares no CRCs.
+            let unversioned = profile("0x00000000\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n");
+            let empty = record(&[ModuleFile::new("x").parse()]);
+            let candidate = Candidate { record: &empty, ..candidate };
+            assert!(fits(&judge(&unversioned, &Record::default(), &[candidate])[0]));
+        }
     }
 
     #[test]

@@ -33,12 +33,14 @@ pub mod media {
     pub const REF_NAME_KEY: &str = "org.opencontainers.image.ref.name";
 }
 
-/// Sizes above which a document is refused unread, in bytes. An image is bounded by its descriptor instead.
+/// Sizes above which a blob is refused unread, in bytes.
 pub mod limits {
     /// A manifest or index: what registries accept (OCI distribution-spec 1.1).
     pub const MANIFEST: u64 = 4 << 20;
     /// A config.
     pub const CONFIG: u64 = 1 << 20;
+    /// An image. Ours are far smaller; a descriptor is written by anybody, and must not fill a disk.
+    pub const IMAGE: u64 = 16 << 30;
     /// A listing of paths or a kernel ABI record.
     pub const FACTS: u64 = 64 << 20;
     /// A signature bundle.

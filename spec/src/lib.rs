@@ -7,6 +7,7 @@ pub mod arch;
 pub mod artifact;
 pub mod base;
 pub mod boot;
+pub mod content;
 pub mod diagnose;
 pub mod digest;
 mod door;

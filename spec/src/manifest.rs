@@ -108,6 +108,9 @@ pub struct Content {
     pub path: Template,
     /// Where it goes in the image.
     pub to: Template,
+    /// Its regular files are programs, whatever their source says: they get mode 0755. A source of one file, such as a
+    /// download, has no mode of its own and gives a file of mode 0644 otherwise.
+    pub executable: bool,
     /// Line and column in the manifest, for errors.
     pub place: String,
 }
@@ -237,6 +240,8 @@ struct ContentFragment {
     from: Spanned<String>,
     path: Option<Spanned<String>>,
     to: Spanned<String>,
+    #[serde(default)]
+    executable: bool,
 }
 
 fn hex_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
@@ -323,7 +328,7 @@ fn content(
     sources: &BTreeMap<String, Source>,
     file: &str,
 ) -> Result<Content, ManifestError> {
-    let ContentFragment { from, path, to } = fragment;
+    let ContentFragment { from, path, to, executable } = fragment;
     let place = place(&from, file);
     if !sources.contains_key(&from.value) {
         let names: Vec<_> = sources.keys().map(String::as_str).collect();
@@ -341,6 +346,7 @@ fn content(
         from: from.value,
         path: path.map_or_else(|| Template::literal("/"), |path| template(path, file)),
         to: template(to, file),
+        executable,
         place,
     })
 }
@@ -406,6 +412,13 @@ contents:
         let manifest = Manifest::parse(GOOD, "e.yaml").unwrap();
         assert_eq!(manifest.upstream.unwrap().place(), "e.yaml:5:11");
         assert_eq!(manifest.payload.contents[0].to.as_str(), "/usr/bin/wg");
+    }
+
+    #[test]
+    fn a_content_is_executable_only_where_it_says_so() {
+        let executable = |text: &str| Manifest::parse(text, "e.yaml").unwrap().payload.contents[0].executable;
+        assert!(!executable(GOOD));
+        assert!(executable(&format!("{GOOD}    executable: true\n")));
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub enum ReasonCode {
     SymbolRestricted,
     /// A module of the same name is there already.
     ModuleDuplicate,
+    /// A module exports a symbol that the base or another extension exports too.
+    SymbolDuplicate,
     /// A required extension is missing, refused, or of another version.
     RequirementUnmet,
     /// A path is in the base or in another extension already.

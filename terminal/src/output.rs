@@ -61,7 +61,8 @@ impl Table {
     /// A table with these column titles, or with none for a list of facts.
     pub fn new(titles: &[&str]) -> Table {
         let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        // Lines may be longer than the terminal is wide: a digest in two pieces cannot be copied.
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         if !titles.is_empty() {
             table.set_header(titles.iter().map(|title| title.to_uppercase()));
         }

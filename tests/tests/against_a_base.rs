@@ -116,19 +116,21 @@ fn a_base_replaces_a_base_and_nothing_else() {
         names.sort();
         names
     };
-    context.write("base/old", "from the last time");
-    build("base").ok();
-    assert!(!context.dir().join("base/old").exists());
+    let digest = build("base").ok();
+    assert_eq!(build("base").ok(), digest);
     context.write("notes.txt", "precious");
     context.write("full/notes.txt", "precious");
+    context.write("project/base.json", "{}");
+    context.write("project/src/main.rs", "precious");
     std::fs::create_dir(context.dir().join("empty")).unwrap();
     let before = names();
-    for occupied in ["notes.txt", "full"] {
+    for occupied in ["notes.txt", "full", "project"] {
         let said = build(occupied);
         assert_eq!(said.code, Some(1), "{said}");
         assert!(said.stderr.contains(&format!("{occupied} is not empty and no base")), "{said}");
     }
     build("empty").ok();
     assert_eq!(names(), before, "something was left behind");
+    assert!(context.dir().join("project/src/main.rs").exists());
     assert_eq!(std::fs::read_to_string(context.dir().join("notes.txt")).unwrap(), "precious");
 }

@@ -24,7 +24,10 @@ fn every_command_explains_itself() {
     for (program, variable, commands) in PROGRAMS {
         let overview = run(&context, variable, &["--help"]).ok();
         for command in commands {
-            assert!(overview.contains(&format!("\n  {command} ")), "{program} --help does not name {command}");
+            assert!(
+                overview.contains(&format!("\n  {command} ")),
+                "{program} --help does not name {command}"
+            );
             let help = run(&context, variable, &[command, "--help"]).ok();
             assert!(help.contains(&format!("Usage: {program} {command}")), "{help}");
         }

@@ -420,3 +420,73 @@ fn signing_an_image_that_has_changed() {
     let facts = context.extbuild(&["inspect", "--json", "oci:out"]).ok();
     assert!(facts.contains("\"signatures\": []"), "{facts}");
 }
+
+/// A manifest whose only source is a file of this kind, name and content.
+fn author_with(kind: &str, name: &str, bytes: impl AsRef<[u8]>) -> Context {
+    let context = author();
+    let file = context.write(name, bytes);
+    let sum = context.run(std::process::Command::new("sha256sum").arg(file)).ok();
+    let source = format!("{kind}: {name}\n    sha256: {}", &sum[..64]);
+    context.write("extension.yaml", MANIFEST.replace("dir: files", &source));
+    context
+}
+
+#[test]
+fn source_outside_the_directory_of_the_manifest() {
+    insta::assert_snapshot!(refused_manifest(&MANIFEST.replace("dir: files", "dir: files/../../etc")));
+    let digest = "0".repeat(64);
+    for origin in ["dir: /etc/apt".to_owned(), format!("file: /etc/passwd\n    sha256: {digest}")] {
+        let said = refused_manifest(&MANIFEST.replace("dir: files", &origin));
+        assert!(said.stderr.contains("is not below the directory of the manifest"), "{said}");
+    }
+}
+
+#[test]
+fn source_that_is_a_fifo() {
+    let context = author();
+    context.run(std::process::Command::new("mkfifo").arg("pipe")).ok();
+    let source = format!("file: pipe\n    sha256: {}", "0".repeat(64));
+    context.write("extension.yaml", MANIFEST.replace("dir: files", &source));
+    insta::assert_snapshot!(refused(&context));
+}
+
+#[test]
+fn file_with_capabilities() {
+    let mut builder = tar::Builder::new(Vec::new());
+    builder.append_pax_extensions([("SCHILY.xattr.security.capability", &b"\x01\0\0\x02"[..])]).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o755);
+    header.set_size(0);
+    builder.append_data(&mut header, "ping", &[][..]).unwrap();
+    insta::assert_snapshot!(refused(&author_with("tar", "a.tar", builder.into_inner().unwrap())));
+}
+
+/// A gigabyte of name in a few bytes of archive.
+#[test]
+fn archive_with_an_endless_name() {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_size(1 << 30);
+    header.set_cksum();
+    insta::assert_snapshot!(refused(&author_with("tar", "a.tar", header.as_bytes())));
+}
+
+#[test]
+fn a_single_file_can_be_a_program() {
+    let context = author_with("file", "tool", "#!/bin/sh\n");
+    let manifest = fs::read_to_string(context.dir().join("extension.yaml")).unwrap();
+    let mode = |more: &str| {
+        context.write("extension.yaml", format!("{manifest}{more}"));
+        build(&context).ok();
+        let facts = context.extbuild(&["inspect", "--json", "oci:out"]).ok();
+        let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
+        let digest = facts["image"]["digest"].as_str().unwrap().trim_start_matches("sha256:");
+        let image = format!("out/blobs/sha256/{digest}");
+        let listing = context.run(std::process::Command::new("unsquashfs").args(["-lls", &image])).ok();
+        fs::remove_dir_all(context.dir().join("out")).unwrap();
+        let file = listing.lines().find(|line| line.ends_with("/usr/share/acme")).unwrap();
+        file.split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!(mode(""), "-rw-r--r--");
+    assert_eq!(mode("    executable: true\n"), "-rwxr-xr-x");
+}

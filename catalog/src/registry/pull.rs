@@ -1,5 +1,7 @@
 //! From a registry into a store.
 
+use std::path::Path;
+
 use spec::artifact::limits;
 
 use super::session::Session;
@@ -10,11 +12,11 @@ use crate::document::Manifest;
 use crate::error::CatalogError;
 use crate::referrers::{Referrer, bundle_layer, select};
 use crate::staging::Staged;
-use crate::store::Store;
+use crate::store::{Store, list_as};
 
 pub(super) async fn pull(
     session: &mut Session<'_>,
-    store: &Store,
+    dir: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Pulled, RegistryError> {
     let (manifest, described) = session.manifest().await?;
@@ -22,13 +24,17 @@ pub(super) async fn pull(
     let parts = parts.map_err(|error| session.refuse(error))?;
     let config_bytes = session.small_blob(&parts.config, limits::CONFIG).await?;
     let config = parse_config(&config_bytes, &parts.config).map_err(|error| session.refuse(error))?;
-    let mut staged = fetch(session, &parts, store, progress).await?;
+    let listed = list_as(&manifest, &config).map_err(|error| session.refuse(error))?;
+
+    let store = Store::create_or_open(dir)?;
+    store.layout()?.check_tag_free(&listed)?;
+    let mut staged = fetch(session, &parts, &store, progress).await?;
     staged.push(Staged::bytes(store.dir(), &config_bytes)?);
     let (signatures, skipped) = fetch_signatures(session, &described).await?;
 
     store.commit(staged)?;
     store.put_referrers(&described.digest, &signatures)?;
-    let descriptor = store.put_extension(&manifest, &config)?;
+    let descriptor = store.put_foreign(&manifest, listed)?;
     Ok(Pulled { descriptor, signatures: signatures.len(), skipped })
 }
 

@@ -14,6 +14,7 @@ use crate::descriptor::Descriptor;
 use crate::document::Index;
 use crate::error::CatalogError;
 use crate::reference::Tag;
+use crate::referrers::MANIFEST_MAX;
 use crate::staging::{Staged, Staging};
 use crate::store::Store;
 
@@ -72,9 +73,9 @@ impl Session<'_> {
         Ok(Some((bytes, described)))
     }
 
-    /// Reads a manifest that a list names.
+    /// Reads the manifest of a signature that a list names.
     pub(super) async fn listed_manifest(&mut self, listed: &Descriptor) -> Result<Vec<u8>> {
-        self.named("manifests", listed, limits::MANIFEST).await
+        self.named("manifests", listed, MANIFEST_MAX).await
     }
 
     /// Reads a blob of at most `limit` bytes.

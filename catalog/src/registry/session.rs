@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 
-use super::{PlainHttp, RegistryError};
+use super::RegistryError;
 use crate::error::CatalogError;
 use crate::reference::{RegistryReference, Tag};
 
@@ -31,8 +31,8 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(reference: &'a RegistryReference, plain: PlainHttp) -> Result<Session<'a>> {
-        let plain = plain == PlainHttp::Loopback && reference.host.is_loopback();
+    pub(super) fn new(reference: &'a RegistryReference) -> Result<Session<'a>> {
+        let plain = reference.host.is_loopback();
         let http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT)

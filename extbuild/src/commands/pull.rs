@@ -1,6 +1,6 @@
 //! `extbuild pull`
 
-use catalog::{PlainHttp, Registry, Store};
+use catalog::Registry;
 use terminal::{Failure, Progress};
 
 use super::{output_layout, registry_of};
@@ -10,10 +10,8 @@ pub(crate) fn run(args: PullArgs) -> Result<(), Failure> {
     let PullArgs { from, output } = args;
     let from = registry_of(from)?;
     let directory = output_layout(output)?;
-    let store = Store::create_or_open(&directory)?;
     let progress = Progress::bytes("fetching", 0);
-    let registry = Registry::new(from, PlainHttp::Loopback);
-    let pulled = registry.pull(&store, &mut |far| progress.of(far.done, far.total))?;
+    let pulled = Registry::new(from).pull(&directory, &mut |far| progress.of(far.done, far.total))?;
     drop(progress);
     for broken in &pulled.skipped {
         terminal::warning(&format!("a signature is broken and was left behind: {broken}"));

@@ -1,6 +1,6 @@
 //! `extbuild push`
 
-use catalog::{PlainHttp, Registry};
+use catalog::Registry;
 use terminal::{Failure, Progress};
 
 use super::{find, registry_of};
@@ -11,7 +11,7 @@ pub(crate) fn run(args: PushArgs) -> Result<(), Failure> {
     let to = registry_of(to)?;
     let (layout, manifest) = find(from)?;
     let progress = Progress::bytes("sending", 0);
-    let registry = Registry::new(to.clone(), PlainHttp::Loopback);
+    let registry = Registry::new(to.clone());
     let pushed = registry.push(&layout, &manifest, &mut |far| progress.of(far.done, far.total))?;
     drop(progress);
     for broken in &pushed.skipped {

@@ -20,6 +20,9 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
         return Err(Refused(Reason::new(ReasonCode::MalformedArtifact, sentence)).into());
     };
     let signatures = layout.signatures(&manifest.digest);
+    for broken in &signatures.skipped {
+        terminal::warning(&format!("a signature cannot be read: {broken}"));
+    }
     let approval = verify_extension(&policy, &wanted.name, &manifest.digest, &signatures.bundles)
         .map_err(|refusal| Refused(refusal.reason()))?;
     let artifact = read_whole(&layout, &manifest)?;

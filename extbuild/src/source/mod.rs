@@ -2,12 +2,14 @@
 //! name that the source chose.
 
 mod archive;
+mod bounded;
 mod deb;
 mod dir;
+mod extended;
 mod pinned;
 mod spool;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use spec::manifest::{Origin, Source};
 use spec::template::{Template, TemplateError, Variables};
@@ -62,6 +64,9 @@ impl SearchPath {
         kind: fn(&Path) -> bool,
     ) -> Result<PathBuf, SourceError> {
         let file = name.expand(variables)?;
+        if !stays_below(&file) {
+            return Err(SourceError::Outside { place: name.place().to_owned(), file });
+        }
         let directories = || std::iter::once(&self.manifest).chain(&self.others);
         directories().map(|dir| dir.join(&file)).find(|path| kind(path)).ok_or_else(|| SourceError::Missing {
             place: name.place().to_owned(),
@@ -69,6 +74,11 @@ impl SearchPath {
             looked_in: directories().map(|dir| show(dir)).collect(),
         })
     }
+}
+
+/// A manifest names what lies below the directories that its reader chose, and nothing else of the machine.
+fn stays_below(file: &str) -> bool {
+    Path::new(file).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 fn show(dir: &Path) -> String {
@@ -110,6 +120,14 @@ pub(crate) enum SourceError {
     /// A variable has no value.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// The name of a file leads out of every directory.
+    #[error("{place}: the source {file} is not below the directory of the manifest")]
+    Outside {
+        /// Line and column in the manifest.
+        place: String,
+        /// The name.
+        file: String,
+    },
     /// The file is in none of the directories.
     #[error("{place}: {file} was not found in {}", looked_in.join(", "))]
     Missing {
@@ -179,6 +197,9 @@ impl Diagnose for SourceError {
             SourceError::Template(error) => error.hint(),
             SourceError::Missing { .. } => {
                 Some("give the directory that has it with --source-dir DIR".into())
+            }
+            SourceError::Outside { .. } => {
+                Some("put it below the manifest's directory or below a --source-dir".into())
             }
             SourceError::WrongDigest { .. } => {
                 Some("get the file again; if a new one is meant, write its sha256 into the manifest".into())

@@ -6,10 +6,6 @@ use std::sync::Arc;
 
 use squash::Content;
 
-/// Most bytes that one source may hold when it is unpacked: twice the largest driver release there is, so that an
-/// archive of zeros ends here and not when the disk is full.
-pub(super) const MAX_BYTES: u64 = 16 << 30;
-
 /// Collects file contents behind one another, so that a source costs one file descriptor whatever it holds.
 #[derive(Debug)]
 pub(super) struct Spool {
@@ -23,12 +19,8 @@ impl Spool {
     }
 
     /// Takes all of `from`.
-    pub(super) fn add(&mut self, from: impl Read) -> io::Result<Content> {
-        let left = MAX_BYTES - self.end;
-        let len = io::copy(&mut from.take(left + 1), &mut Appender(&self.file))?;
-        if len > left {
-            return Err(io::Error::other(format!("it unpacks to more than {MAX_BYTES} bytes")));
-        }
+    pub(super) fn add(&mut self, mut from: impl Read) -> io::Result<Content> {
+        let len = io::copy(&mut from, &mut Appender(&self.file))?;
         let offset = self.end;
         self.end += len;
         Ok(Content::Span { file: Arc::clone(&self.file), offset, len })

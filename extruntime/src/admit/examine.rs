@@ -126,6 +126,7 @@ impl<L> Sound<L> {
             version: &self.config.version,
             requires: &self.config.requires,
             kernel: self.config.kernel.as_ref(),
+            load: &self.config.load,
             listing: &self.listing,
             record: &self.record,
         }

@@ -2,36 +2,32 @@
 
 use std::collections::BTreeSet;
 
-use kabi::Record;
+use spec::content::{BASE_FACTS, check_path};
 use spec::listing::{Kind, Listing};
 use spec::{KernelRelease, ModuleName, Reason, ReasonCode, TreePath};
 
-/// Where extensions may have paths at all: /etc and the like belong to the machine.
-const ROOM: [&str; 2] = ["/usr", "/opt"];
-/// Where nobody but the base may: its own facts are there ([`spec::base::places`]).
-const RESERVED: &str = "/usr/lib/tenon";
+use super::set::Member;
+
 /// Reasons that are worth listing; an image for another base may have thousands.
 const REASONS_MAX: usize = 8;
 
 /// What stands against the paths of one extension on this base.
-pub(super) fn objections(
-    listing: &Listing,
-    record: &Record,
-    base: &Listing,
-    kernel: &KernelRelease,
-) -> Vec<Reason> {
-    let room = ROOM.map(fixed);
+pub(super) fn objections(member: &Member<'_>, base: &Listing, kernel: &KernelRelease) -> Vec<Reason> {
+    let Member { name, listing, record, .. } = *member;
+    // An extension without modules names no kernel.
+    let made_for = member.kernel.unwrap_or(kernel);
+    let facts = fixed(BASE_FACTS);
     let index = fixed(&format!("/usr/lib/modules/{kernel}"));
     let known: BTreeSet<&TreePath> = record.modules().iter().map(|module| &module.path).collect();
     let own = listing.iter().filter_map(|(path, kind)| {
-        if !room.iter().any(|room| path.is_within(room)) {
-            return Some(malformed(path, "is outside /usr and /opt"));
+        if path.is_within(&facts) || is_index_file(path, kind, &index) {
+            return Some(collision(path, "belongs to the base alone"));
+        }
+        if let Err(complaint) = check_path(path, kind, name, Some(made_for)) {
+            return Some(malformed(path, &complaint.what).hint(complaint.hint));
         }
         if path.parent().is_some_and(|parent| !is_directory(listing, &parent)) {
             return Some(malformed(path, "is listed without the directory that holds it"));
-        }
-        if path.is_within(&fixed(RESERVED)) || is_index_file(path, kind, &index) {
-            return Some(collision(path, "belongs to the base alone"));
         }
         let module = kind == Kind::Leaf && path.file_name().and_then(ModuleName::from_file_name).is_some();
         (module && !known.contains(path))
@@ -71,6 +67,8 @@ fn fixed(path: &str) -> TreePath {
 
 #[cfg(test)]
 mod tests {
+    use kabi::Record;
+
     use super::*;
 
     fn listing(lines: &[&str]) -> Listing {
@@ -80,7 +78,18 @@ mod tests {
     fn codes(lines: &[&str]) -> Vec<(ReasonCode, String)> {
         let base = listing(&["/usr/", "/usr/bin/", "/usr/bin/sh", "/usr/lib64"]);
         let kernel = "6.1.0".parse().unwrap();
-        let reasons = objections(&listing(lines), &Record::default(), &base, &kernel);
+        let (name, version) = ("acme".parse().unwrap(), "1.0.0".parse().unwrap());
+        let (listing, record) = (listing(lines), Record::default());
+        let member = Member {
+            name: &name,
+            version: &version,
+            requires: &[],
+            kernel: None,
+            load: &[],
+            listing: &listing,
+            record: &record,
+        };
+        let reasons = objections(&member, &base, &kernel);
         reasons.into_iter().map(|reason| (reason.code, reason.subject.unwrap())).collect()
     }
 

@@ -1,12 +1,15 @@
 //! Which of several sound extensions can be active together? Pure: values in, values out.
 
-use kabi::{Fits, Record, Verdict};
+use kabi::{Candidate, Fits, Module, Record, Verdict};
 use spec::artifact::Requirement;
-use spec::listing::Listing;
-use spec::{ExtensionName, KernelRelease, Reason, ReasonCode, Version};
+use spec::listing::{Kind, Listing};
+use spec::{ExtensionName, KernelRelease, ModuleName, Reason, ReasonCode, Version};
 
 use super::paths;
 use crate::facts::BaseFacts;
+
+/// Reasons of a kind that are worth listing.
+const REASONS_MAX: usize = 8;
 
 /// An extension that nothing speaks against so far, as far as the others are concerned.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +18,7 @@ pub(super) struct Member<'a> {
     pub(super) version: &'a Version,
     pub(super) requires: &'a [Requirement],
     pub(super) kernel: Option<&'a KernelRelease>,
+    pub(super) load: &'a [ModuleName],
     pub(super) listing: &'a Listing,
     pub(super) record: &'a Record,
 }
@@ -23,19 +27,24 @@ type Outcome = Result<Fits, Vec<Reason>>;
 
 /// Judges the set: one outcome for each member, in their order. `config` has the names of the machine config.
 ///
-/// What speaks against a member whoever else is there comes first; a member that is out takes those along that need
-/// it; and only where two that could otherwise both stay have a path in common, the later one of the config goes. So
-/// no member is left out for the sake of one that is left out itself.
+/// What speaks against a member whoever comes first is settled before anything else; a member that is out takes those
+/// along that need it; and only where two that could otherwise both stay have a path, a module or an exported symbol
+/// in common, the later one of the config goes, one at a time.
 pub(super) fn settle(members: &[Member<'_>], config: &[&ExtensionName], base: &BaseFacts) -> Vec<Outcome> {
     let mut out: Vec<Vec<Reason>> = members.iter().map(|member| objections(member, base)).collect();
     // Each round but the last takes a member out, so there are at most as many rounds as members, and one.
     loop {
         let standing: Vec<usize> = (0..members.len()).filter(|index| out[*index].is_empty()).collect();
-        let (fits, found) = kernel_verdicts(members, &standing, base);
-        let found = [found, unmet_requirements(members, &standing, config)].concat();
-        let found = if found.is_empty() { first_collision(members, &standing) } else { found };
+        let candidates: Vec<Candidate<'_>> =
+            standing.iter().map(|index| members[*index].candidate()).collect();
+        let found =
+            [kernel_objections(&candidates, &standing, base), unmet_requirements(members, &standing, config)];
+        let found = match found.concat() {
+            none if none.is_empty() => Vec::from_iter(first_conflict(members, &candidates, &standing)),
+            found => found,
+        };
         if found.is_empty() {
-            return outcomes(out, fits);
+            return outcomes(out, kabi::judge(&base.profile, &base.modules, &candidates));
         }
         for (index, reasons) in found {
             out[index].extend(reasons);
@@ -43,45 +52,68 @@ pub(super) fn settle(members: &[Member<'_>], config: &[&ExtensionName], base: &B
     }
 }
 
-fn outcomes(out: Vec<Vec<Reason>>, fits: Vec<Fits>) -> Vec<Outcome> {
-    let mut fits = fits.into_iter();
-    let outcome = |reasons: Vec<Reason>| match reasons.is_empty() {
-        true => Ok(fits.next().expect("there is one proof for each member that is left")),
-        false => Err(reasons),
+/// `verdicts` are those on the members that are left.
+fn outcomes(out: Vec<Vec<Reason>>, verdicts: Vec<Verdict>) -> Vec<Outcome> {
+    let mut verdicts = verdicts.into_iter();
+    let outcome = |reasons: Vec<Reason>| {
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        match verdicts.next().expect("there is one verdict for each member that is left") {
+            Verdict::Fits(proof) => Ok(proof),
+            Verdict::Unfit(reasons) => Err(reasons),
+        }
     };
     out.into_iter().map(outcome).collect()
 }
 
+impl<'a> Member<'a> {
+    fn candidate(&self) -> Candidate<'a> {
+        let Member { name, kernel, record, .. } = *self;
+        Candidate { name, kernel, record }
+    }
+}
+
 fn objections(member: &Member<'_>, base: &BaseFacts) -> Vec<Reason> {
-    let mut reasons = paths::objections(member.listing, member.record, &base.listing, &base.kernel);
+    let mut reasons = paths::objections(member, &base.listing, &base.kernel);
     let profiled = base.profile.release();
     if !member.record.modules().is_empty() && *profiled != base.kernel {
         let sentence = format!("the base knows the kernel {profiled}, but {} runs", base.kernel);
         let reason = Reason::new(ReasonCode::KernelMismatch, sentence);
         reasons.push(reason.wanted_found(base.kernel.as_str(), profiled.as_str()));
     }
+    let modules = member.record.modules().iter();
+    reasons.extend(modules.filter_map(|module| is_not_in_image(member, module)).take(REASONS_MAX));
+    reasons.extend(member.load.iter().filter_map(|name| cannot_load(member, name, base)).take(REASONS_MAX));
     reasons
 }
 
-/// Proofs for the members that fit, and reasons by index for those that do not.
-fn kernel_verdicts(
-    members: &[Member<'_>],
+/// A record is believed about the modules of the image; one about other modules would bring them into the index.
+fn is_not_in_image(member: &Member<'_>, module: &Module) -> Option<Reason> {
+    let Module { name, path, .. } = module;
+    if member.listing.get(path) == Some(Kind::Leaf) {
+        return None;
+    }
+    let sentence = format!("the kernel ABI record has module {name} at {path}, which is not in the image");
+    Some(Reason::new(ReasonCode::MalformedArtifact, sentence).subject(path.as_str()))
+}
+
+fn cannot_load(member: &Member<'_>, name: &ModuleName, base: &BaseFacts) -> Option<Reason> {
+    if member.record.get(name).is_some() || base.modules.get(name).is_some() {
+        return None;
+    }
+    let sentence = format!("it loads module {name}, which neither it nor the base has");
+    Some(Reason::new(ReasonCode::MalformedArtifact, sentence).subject(name.as_str()))
+}
+
+/// Why modules do not fit base and other members, by index.
+fn kernel_objections(
+    candidates: &[Candidate<'_>],
     standing: &[usize],
     base: &BaseFacts,
-) -> (Vec<Fits>, Vec<(usize, Vec<Reason>)>) {
-    let candidate = |index: &usize| {
-        let Member { name, kernel, record, .. } = members[*index];
-        kabi::Candidate { name, kernel, record }
-    };
-    let candidates: Vec<_> = standing.iter().map(candidate).collect();
-    let (mut fits, mut unfit) = (Vec::new(), Vec::new());
-    for (index, verdict) in standing.iter().zip(kabi::judge(&base.profile, &base.modules, &candidates)) {
-        match verdict {
-            Verdict::Fits(proof) => fits.push(proof),
-            Verdict::Unfit(reasons) => unfit.push((*index, reasons)),
-        }
-    }
-    (fits, unfit)
+) -> Vec<(usize, Vec<Reason>)> {
+    let objections = kabi::objections(&base.profile, &base.modules, candidates);
+    standing.iter().copied().zip(objections).filter(|(_, reasons)| !reasons.is_empty()).collect()
 }
 
 fn unmet_requirements(
@@ -122,16 +154,27 @@ fn unmet(requirement: &Requirement, there: Option<&Member<'_>>, config: &[&Exten
     })
 }
 
+/// The first member that has modules, exported symbols or paths of one before it.
+fn first_conflict(
+    members: &[Member<'_>],
+    candidates: &[Candidate<'_>],
+    standing: &[usize],
+) -> Option<(usize, Vec<Reason>)> {
+    let modules = kabi::first_conflict(candidates).map(|(place, reasons)| (standing[place], reasons));
+    let both = modules.into_iter().chain(first_collision(members, standing));
+    both.min_by_key(|(later, _)| *later)
+}
+
 /// The first member that has paths of one before it.
-fn first_collision(members: &[Member<'_>], standing: &[usize]) -> Vec<(usize, Vec<Reason>)> {
+fn first_collision(members: &[Member<'_>], standing: &[usize]) -> Option<(usize, Vec<Reason>)> {
     for (place, later) in standing.iter().enumerate() {
         for earlier in &standing[..place] {
             let (later_member, earlier) = (&members[*later], &members[*earlier]);
             let found = paths::collisions(later_member.listing, earlier.name.as_str(), earlier.listing);
             if !found.is_empty() {
-                return vec![(*later, found)];
+                return Some((*later, found));
             }
         }
     }
-    Vec::new()
+    None
 }

@@ -81,7 +81,7 @@ impl Extension {
 
     /// A module `NAME.ko` for `release` that imports `_printk` with this CRC; the file itself is none.
     pub fn module(mut self, name: &str, release: &str, crc: &str) -> Extension {
-        let path = format!("/usr/lib/modules/{release}/{name}.ko");
+        let path = format!("/usr/lib/modules/{release}/extra/{}/{name}.ko", self.config.name);
         let record = format!(
             concat!(
                 r#"{{"schemaVersion":1,"modules":[{{"name":"{name}","path":"{path}","arch":"amd64","#,
