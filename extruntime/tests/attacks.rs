@@ -313,10 +313,13 @@ fn module_built_against_another_meaning_of_a_symbol() {
 #[test]
 fn module_that_its_record_does_not_have() {
     let world = world();
-    world.publish(&Extension::new("driver").file("/usr/lib/modules/6.1.0-test/hidden.ko"));
+    let hidden = "/usr/lib/modules/6.1.0-test/extra/driver/hidden.ko";
+    let mut driver = Extension::new("driver").file(hidden);
+    driver.config.kernel = Some("6.1.0-test".parse().unwrap());
+    world.publish(&driver);
     let reason = refusal(&world, "driver");
     assert_eq!(reason.code, ReasonCode::MalformedArtifact);
-    assert_eq!(reason.subject.as_deref(), Some("/usr/lib/modules/6.1.0-test/hidden.ko"));
+    assert_eq!(reason.subject.as_deref(), Some(hidden));
 }
 
 #[test]
