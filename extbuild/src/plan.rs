@@ -88,6 +88,8 @@ impl Plan {
 }
 
 fn check_target(manifest: &Manifest, target: &Target) -> Result<(), Failure> {
+    // An extension that no store could list is refused before anything is made of it.
+    catalog::tag_of(&manifest.name, &manifest.version)?;
     if !manifest.architectures.is_empty() && !manifest.architectures.contains(&target.arch) {
         let known = manifest.architectures.iter().map(|arch| arch.as_str()).collect::<Vec<_>>().join(", ");
         return Err(PlanError::Architecture { file: manifest.file.clone(), arch: target.arch, known }.into());

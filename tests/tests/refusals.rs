@@ -79,6 +79,22 @@ fn unknown_field() {
 }
 
 #[test]
+fn version_that_no_tag_can_hold() {
+    let long = format!("version: 1.0.0-{}", "x".repeat(150));
+    insta::assert_snapshot!(refused_manifest(&MANIFEST.replace("version: 1.0.0", &long)));
+}
+
+#[test]
+fn extension_that_requires_itself() {
+    insta::assert_snapshot!(refused_manifest(&format!("{MANIFEST}requires: [{{name: acme}}]\n")));
+}
+
+#[test]
+fn module_to_load_that_is_nowhere() {
+    insta::assert_snapshot!(refused_manifest(&format!("{MANIFEST}load: [nosuch]\n")));
+}
+
+#[test]
 fn duplicate_key() {
     insta::assert_snapshot!(refused_manifest(
         &MANIFEST.replace("version: 1.0.0", "version: 1.0.0\nname: other")
@@ -273,6 +289,7 @@ fn registry_that_is_down() {
     let said = context.extbuild(&["push", "oci:out:acme-1.0.0", "127.0.0.1:9/acme:1.0.0"]);
     assert_eq!(said.code, Some(2), "{said}");
     let said = context.extbuild(&["pull", "127.0.0.1:9/acme:1.0.0", "-o", "oci:pulled"]);
+    assert!(!context.dir().join("pulled").exists());
     insta::assert_snapshot!(said);
 }
 
