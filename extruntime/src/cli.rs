@@ -69,18 +69,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn execute(command: Command) -> Result<ExitCode, ToolError> {
     match command {
-        Command::Help => report::text(HELP),
-        Command::Version => report::text(&format!("extruntime {}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Help => report::text(HELP)?,
+        Command::Version => report::text(&format!("extruntime {}\n", env!("CARGO_PKG_VERSION")))?,
         Command::Status { file, format } => {
             let status = read_status(&file)?;
-            show(&status, format);
+            show(&status, format)?;
             return Ok(exit_code(&status));
         }
         Command::Plan { request, format } => {
             let planned = plan(&request)?;
-            show(&planned.status, format);
+            show(&planned.status, format)?;
             if format == Format::Table {
-                report::text(&format!("\nsteps:\n{}", planned.activation));
+                report::text(&format!("\nsteps:\n{}", planned.activation))?;
             }
             return Ok(exit_code(&planned.status));
         }
@@ -88,12 +88,12 @@ fn execute(command: Command) -> Result<ExitCode, ToolError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(status: &Status, format: Format) {
+fn show(status: &Status, format: Format) -> Result<(), Cannot> {
     match format {
         Format::Table => report::text(&report::table(status)),
         Format::Json => {
             let json = serde_json::to_string_pretty(status);
-            report::text(&(json.expect("strings and numbers always have a JSON form") + "\n"));
+            report::text(&(json.expect("strings and numbers always have a JSON form") + "\n"))
         }
     }
 }
@@ -190,13 +190,17 @@ enum ToolError {
         source: serde_json::Error,
     },
     #[error(transparent)]
+    Print(#[from] Cannot),
+    #[error(transparent)]
     Plan(#[from] PlanError),
 }
 
 impl Diagnose for ToolError {
     fn outcome(&self) -> Outcome {
         match self {
-            ToolError::Usage(_) | ToolError::NoStatus(_) | ToolError::Status { .. } => Outcome::Unavailable,
+            ToolError::Usage(_) | ToolError::NoStatus(_) | ToolError::Status { .. } | ToolError::Print(_) => {
+                Outcome::Unavailable
+            }
             ToolError::Plan(error) => error.outcome(),
         }
     }
@@ -207,7 +211,7 @@ impl Diagnose for ToolError {
             ToolError::NoStatus(_) => {
                 Some("run it on a machine that extruntime has booted, or name a file with --file".into())
             }
-            ToolError::Status { .. } => None,
+            ToolError::Status { .. } | ToolError::Print(_) => None,
             ToolError::Plan(error) => error.hint(),
         }
     }

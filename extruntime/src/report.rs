@@ -2,14 +2,20 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use spec::status::{ExtensionStatus, State, Status};
 use spec::{Diagnose, Reason};
 
+use crate::cannot::{Cannot, cannot};
+
 /// Prints data. A reader that has gone away is no error.
-pub(crate) fn text(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+pub(crate) fn text(text: &str) -> Result<(), Cannot> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(cannot("write to", "standard output")),
+    }
 }
 
 /// Prints an error: the sentence, one cause a line, and what to do.

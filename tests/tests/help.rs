@@ -64,3 +64,14 @@ fn completions_are_scripts_that_the_shell_accepts() {
         context.run(Command::new("bash").args(["-n", "bash.script"])).ok();
     }
 }
+
+#[test]
+fn data_that_cannot_be_written_is_an_error() {
+    let context = Context::new();
+    for (_, variable, _) in PROGRAMS {
+        let script = format!("exec {} completions bash >/dev/full", from_xtask(variable).display());
+        assert_eq!(context.run(Command::new("sh").args(["-c", &script])).code, Some(2), "{variable}");
+    }
+    let script = format!("exec {} --help >/dev/full", from_xtask("TENON_EXTRUNTIME").display());
+    assert_eq!(context.run(Command::new("sh").args(["-c", &script])).code, Some(2));
+}
