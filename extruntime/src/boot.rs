@@ -10,7 +10,7 @@ use crate::activation::{Activation, SYSROOT};
 use crate::admit::{Grounds, Judgement, judge};
 use crate::apply::{self, ApplyError};
 use crate::base::{self, Base, BaseError};
-use crate::cannot::{Cannot, sentence};
+use crate::cannot::Cannot;
 use crate::cmdline::Arguments;
 use crate::grounds;
 use crate::layer::Layer;
@@ -57,7 +57,7 @@ fn activate(
         Ok(()) => Ok(judgement),
         Err(error) => {
             log.complain(&error);
-            let reason = Reason::new(ReasonCode::ActivationFailed, sentence(&error));
+            let reason = Reason::new(ReasonCode::ActivationFailed, spec::sentence(&error));
             leave_alone(judgement.withdrawn(&reason))
         }
     }

@@ -23,17 +23,6 @@ pub(crate) fn cannot<E: Into<io::Error>>(
     move |source| Cannot { action, place: place.to_string(), source: source.into() }
 }
 
-/// The error and its causes as one sentence: for places that have one line.
-pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
-}
-
 impl Diagnose for Cannot {
     fn outcome(&self) -> Outcome {
         Outcome::Unavailable
@@ -47,6 +36,6 @@ mod tests {
     #[test]
     fn a_failure_names_action_place_and_cause_once() {
         let error = cannot::<io::Error>("mount", "/sysroot")(rustix::io::Errno::INVAL.into());
-        assert_eq!(sentence(&error), "cannot mount /sysroot: Invalid argument (os error 22)");
+        assert_eq!(spec::sentence(&error), "cannot mount /sysroot: Invalid argument (os error 22)");
     }
 }

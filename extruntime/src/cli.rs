@@ -223,7 +223,7 @@ mod tests {
 
     fn parsed(arguments: &str) -> Result<Command, String> {
         let words = arguments.split_whitespace().map(OsString::from);
-        parse(words).map_err(|error| crate::cannot::sentence(&error))
+        parse(words).map_err(|error| spec::sentence(&error))
     }
 
     #[test]

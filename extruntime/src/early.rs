@@ -38,7 +38,7 @@ pub(crate) fn take_console() -> Result<(), Cannot> {
 pub(crate) fn load_modules(names: &[ModuleName], log: &Log) {
     for name in names {
         if let Err(error) = load(&Path::new(initramfs::MODULES).join(format!("{name}.ko"))) {
-            log.say(&format!("warning: {}", crate::cannot::sentence(&error)));
+            log.say(&format!("warning: {}", spec::sentence(&error)));
         }
     }
 }

@@ -12,7 +12,7 @@ use spec::{Arch, Diagnose, KernelRelease, Outcome, Reason, ReasonCode};
 use crate::activation::BASE;
 use crate::admit::Grounds;
 use crate::base::Base;
-use crate::cannot::{Cannot, sentence};
+use crate::cannot::Cannot;
 use crate::facts::{BaseFacts, FactFiles, FactsError};
 use crate::files;
 
@@ -32,7 +32,7 @@ pub(crate) fn machine_config(medium: &Path) -> (ExtensionsConfig, Vec<String>) {
     match read_machine_config(medium) {
         Ok(config) => (config, Vec::new()),
         Err(error) => {
-            (ExtensionsConfig::default(), vec![format!("the base runs alone: {}", sentence(&error))])
+            (ExtensionsConfig::default(), vec![format!("the base runs alone: {}", spec::sentence(&error))])
         }
     }
 }
@@ -118,7 +118,7 @@ impl GroundsError {
             GroundsError::TrustRead(_) | GroundsError::Trust(_) => ReasonCode::KeyUnknown,
             GroundsError::Store(error) => error.reason_code(),
         };
-        Reason { hint: self.hint(), ..Reason::new(code, sentence(self)) }
+        Reason { hint: self.hint(), ..Reason::new(code, spec::sentence(self)) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 
-use crate::cannot::{Cannot, sentence};
+use crate::cannot::Cannot;
 use crate::content::ContentError;
 use crate::walk::TreeFault;
 
@@ -33,7 +33,7 @@ impl ImageError {
             }
             ImageError::Tree(_) | ImageError::ExtendedAttributes => (ReasonCode::MalformedArtifact, None),
         };
-        let reason = Reason { hint: self.hint(), ..Reason::new(code, sentence(self)) };
+        let reason = Reason { hint: self.hint(), ..Reason::new(code, spec::sentence(self)) };
         let reason = match found {
             Some((wanted, found)) => reason.wanted_found(wanted, found),
             None => reason,

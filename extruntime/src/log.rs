@@ -38,10 +38,8 @@ impl Log {
     /// Says an error, its causes one a line, and what to do about it.
     pub(crate) fn complain(&self, error: &dyn spec::Diagnose) {
         self.say(&format!("error: {error}"));
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            self.say(&format!("  caused by: {error}"));
-            cause = error.source();
+        for cause in spec::causes(error) {
+            self.say(&format!("  caused by: {cause}"));
         }
         if let Some(hint) = error.hint() {
             self.say(&format!("hint: {hint}"));

@@ -21,10 +21,8 @@ pub(crate) fn text(text: &str) -> Result<(), Cannot> {
 /// Prints an error: the sentence, one cause a line, and what to do.
 pub(crate) fn failure(error: &dyn Diagnose) {
     let mut text = format!("error: {error}\n");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!("  caused by: {error}\n");
-        cause = error.source();
+    for cause in spec::causes(error) {
+        text += &format!("  caused by: {cause}\n");
     }
     if let Some(hint) = error.hint() {
         text += &format!("\nhint: {hint}\n");

@@ -5,7 +5,6 @@
 //! this order, so no statement is parsed before its signature is found good.
 
 use std::collections::BTreeSet;
-use std::error::Error;
 
 use spec::artifact::limits;
 use spec::{Diagnose, Digest, ExtensionName, Outcome, Reason, ReasonCode};
@@ -265,13 +264,7 @@ impl Refusal {
 
     /// The refusal as status shows it: the sentence with its causes, the hint, and wanted and found values.
     pub fn reason(&self) -> Reason {
-        let mut sentence = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            sentence += &format!(": {error}");
-            cause = error.source();
-        }
-        let reason = Reason { hint: self.hint(), ..Reason::new(self.code(), sentence) };
+        let reason = Reason { hint: self.hint(), ..Reason::new(self.code(), spec::sentence(self)) };
         match self {
             Refusal::OtherManifest { wanted, found, .. } => {
                 reason.wanted_found(wanted.to_string(), found.to_string())

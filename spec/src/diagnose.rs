@@ -32,3 +32,33 @@ pub trait Diagnose: std::error::Error {
         None
     }
 }
+
+/// The causes of an error, the nearest first.
+pub fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'a),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'a)> {
+    std::iter::successors(error.source().map(|cause| cause as _), |cause: &&dyn std::error::Error| {
+        cause.source().map(|cause| cause as _)
+    })
+}
+
+/// An error and its causes as one sentence, for places that have one line.
+pub fn sentence(error: &dyn std::error::Error) -> String {
+    causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Link(&'static str, #[source] Option<Box<Link>>);
+
+    #[test]
+    fn causes_come_in_order_and_once() {
+        let error = Link("a", Some(Box::new(Link("b", Some(Box::new(Link("c", None)))))));
+        assert_eq!(sentence(&error), "a: b: c");
+        assert_eq!(causes(&error).count(), 2);
+    }
+}

@@ -24,7 +24,7 @@ pub mod version;
 pub mod yaml;
 
 pub use arch::Arch;
-pub use diagnose::{Diagnose, Outcome};
+pub use diagnose::{Diagnose, Outcome, causes, sentence};
 pub use digest::{Digest, Hasher};
 pub use kernel::{KernelRelease, ModuleName};
 pub use name::{ExtensionName, NamePattern};

@@ -28,10 +28,8 @@ impl Failure {
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
         let mut text = format!("{red}error:{red:#} {}\n", self.0);
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            text += &format!("  caused by: {error}\n");
-            cause = error.source();
+        for cause in spec::causes(&*self.0) {
+            text += &format!("  caused by: {cause}\n");
         }
         if let Some(hint) = self.0.hint() {
             text += &format!("\n{cyan}hint:{cyan:#} {hint}\n");

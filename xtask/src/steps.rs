@@ -66,10 +66,8 @@ impl Step {
 /// Prints an error with its causes and its hint.
 pub fn report(error: &Error) {
     eprintln!("error: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        eprintln!("  because: {}", error.to_string().replace('\n', "\n           "));
-        cause = error.source();
+    for cause in spec::causes(error) {
+        eprintln!("  caused by: {}", cause.to_string().replace('\n', "\n             "));
     }
     if let Some(hint) = error.hint() {
         eprintln!("hint: {hint}");

@@ -5,8 +5,8 @@ use kabi::RecordError;
 use signing::Refusal;
 use spec::{Arch, Diagnose, ExtensionName, Reason, ReasonCode, Version, VersionRange};
 
-use crate::cannot::sentence;
 use crate::image::ImageError;
+use spec::sentence;
 
 /// Versions that a sentence names.
 const VERSIONS_SHOWN: usize = 5;

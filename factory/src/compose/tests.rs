@@ -15,10 +15,8 @@ fn done(world: &World) -> Composed {
 fn refusal(world: &World) -> String {
     let error = compose(&world.inputs(), EPOCH, &mut |_| ()).unwrap_err();
     let mut text = format!("{}: {error}\n", error.outcome().exit_code());
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text += &format!("caused by: {error}\n");
-        cause = error.source();
+    for cause in spec::causes(&error) {
+        text += &format!("caused by: {cause}\n");
     }
     text += &format!("hint: {}", error.hint().unwrap_or_default());
     assert!(!world.path("out.iso").exists());
