@@ -1,7 +1,7 @@
 //! How an extension is built: the whole story.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 
 use catalog::{Descriptor, NewExtension, Store};
@@ -82,12 +82,11 @@ fn read_manifest(path: &Path) -> Result<Manifest, Failure> {
 
 /// Reads a text file of the user's.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
     // One byte more than a document may have, so that the parser says that it is too large.
-    let limit = yaml::MAX_BYTES as u64 + 1;
-    let read = File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text));
-    read.map_err(Place::cannot("read", path))?;
-    Ok(text)
+    let bytes = terminal::read_regular(path, yaml::MAX_BYTES as u64 + 1);
+    let not_text = |error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(not_text));
+    Ok(text.map_err(Place::cannot("read", path))?)
 }
 
 fn open_target(request: &Request) -> Result<Target, Failure> {

@@ -1,5 +1,6 @@
 //! What a medium is made from, read and checked at the door.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use catalog::Layout;
@@ -77,10 +78,14 @@ pub(crate) fn names(schematic: &Path, file: &Path) -> Result<bool, ComposeError>
     Ok([base, machine_config, trust, extensions].into_iter().any(holds))
 }
 
+/// Largest program, stub or document that goes into the boot partition: more than firmware would load.
+const MAX_BYTES: u64 = 1 << 30;
+
 fn read_text(path: &Path) -> Result<String, ComposeError> {
-    std::fs::read_to_string(path).map_err(ComposeError::io("read", path))
+    let not_text = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    String::from_utf8(read(path)?).map_err(not_text).map_err(ComposeError::io("read", path))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ComposeError> {
-    std::fs::read(path).map_err(ComposeError::io("read", path))
+    terminal::read_regular(path, MAX_BYTES).map_err(ComposeError::io("read", path))
 }

@@ -5,10 +5,12 @@
 
 mod documents;
 mod failure;
+mod files;
 mod output;
 mod progress;
 
 pub use documents::{Generate, GenerateError, generate};
 pub use failure::{Failure, Place, run};
+pub use files::read_regular;
 pub use output::{OutputError, Table, json, note, success, text, warning};
 pub use progress::Progress;

@@ -119,6 +119,17 @@ fn manifest_that_is_missing() {
 }
 
 #[test]
+fn pipes_and_devices_in_the_place_of_files() {
+    let context = author();
+    build(&context).ok();
+    context.run(std::process::Command::new("mkfifo").arg("pipe")).ok();
+    insta::assert_snapshot!("manifest_is_a_pipe", context.extbuild(&["check", "pipe"]));
+    insta::assert_snapshot!("key_is_a_pipe", context.extbuild(&["sign", "oci:out", "--key", "pipe"]));
+    let said = context.extfactory(&["compose", "/dev/zero", "--runtime", "x", "-o", "out.iso"]);
+    insta::assert_snapshot!("schematic_is_a_device", said);
+}
+
+#[test]
 fn manifest_that_is_not_text() {
     let context = author();
     context.write("extension.yaml", [0xff, 0xfe, 0x00, 0x80]);

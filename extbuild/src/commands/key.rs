@@ -61,10 +61,7 @@ fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Reads a file that should be a key.
 pub(super) fn read_key(path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(Place::cannot("read", path))?;
-    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(Place::cannot("read", path))?;
-    Ok(bytes)
+    Ok(terminal::read_regular(path, MAX_BYTES).map_err(Place::cannot("read", path))?)
 }
 
 /// A file that is not the key that it should be.
