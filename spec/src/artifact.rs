@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::verity::VerityFacts;
 use crate::{Arch, ExtensionName, KernelRelease, ModuleName, Version, VersionRange};
 
 /// Media types and annotation keys of an extension artifact (OCI image-spec 1.1, manifest.md and annotations.md).
@@ -81,6 +82,9 @@ pub struct ExtensionConfig {
     pub load: Vec<ModuleName>,
     /// How large the image is when it is read: bounds for whoever reads it.
     pub content: ContentFacts,
+    /// How the image is opened through dm-verity; none if it has no hash tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verity: Option<VerityFacts>,
 }
 
 /// The layout of [`ExtensionConfig`] that this version writes and reads.

@@ -20,6 +20,7 @@ pub mod path;
 pub mod reason;
 pub mod status;
 pub mod template;
+pub mod verity;
 pub mod version;
 pub mod yaml;
 

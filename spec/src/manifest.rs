@@ -88,12 +88,14 @@ pub enum Origin {
     Tar(Pinned),
     /// A Debian package.
     Deb(Pinned),
+    /// An image in an OCI layout: the directory, and the digest of the image's manifest.
+    Oci(Pinned),
 }
 
-/// A file whose bytes are known beforehand.
+/// Something whose bytes are known beforehand.
 #[derive(Debug, Clone)]
 pub struct Pinned {
-    /// Its name, looked for beside the manifest and in the source directories.
+    /// The name of the file or layout, looked for beside the manifest and in the source directories.
     pub file: Template,
     /// Its digest.
     pub digest: Digest,
@@ -230,6 +232,7 @@ struct SourceFragment {
     file: Option<Spanned<String>>,
     tar: Option<Spanned<String>>,
     deb: Option<Spanned<String>>,
+    oci: Option<Spanned<String>>,
     #[serde(default, deserialize_with = "hex_digest")]
     sha256: Option<Digest>,
 }
@@ -296,27 +299,28 @@ fn source(name: &str, fragment: Spanned<SourceFragment>, file: &str) -> Result<S
     let place = place(&fragment, file);
     let wrong =
         |problem: String, hint: &str| ManifestError::At { place: place.clone(), problem, hint: hint.into() };
-    let SourceFragment { dir, file: single, tar, deb, sha256 } = fragment.value;
-    let pinned = |name: Spanned<String>| match sha256 {
+    let SourceFragment { dir, file: single, tar, deb, oci, sha256 } = fragment.value;
+    let pinned = |name: Spanned<String>, hint: &str| match sha256 {
         Some(digest) => Ok(Pinned { file: template(name, file), digest }),
-        None => Err(wrong(
-            format!("the source \"{}\" has no sha256", name.value),
-            "add sha256: with the 64 hex digits that `sha256sum` prints for the file",
-        )),
+        None => Err(wrong(format!("the source \"{}\" has no sha256", name.value), hint)),
     };
-    let origin = match (dir, single, tar, deb) {
-        (Some(_), None, None, None) if sha256.is_some() => {
+    let of_file = "add sha256: with the 64 hex digits that `sha256sum` prints for the file";
+    let of_image = "add sha256: with the 64 hex digits of the digest of the image's manifest";
+    let origin = match (dir, single, tar, deb, oci) {
+        (Some(_), None, None, None, None) if sha256.is_some() => {
             return Err(wrong(
                 format!("the source \"{name}\" is a directory and has a sha256"),
                 "take it away",
             ));
         }
-        (Some(dir), None, None, None) => Origin::Dir(template(dir, file)),
-        (None, Some(single), None, None) => Origin::File(pinned(single)?),
-        (None, None, Some(tar), None) => Origin::Tar(pinned(tar)?),
-        (None, None, None, Some(deb)) => Origin::Deb(pinned(deb)?),
+        (Some(dir), None, None, None, None) => Origin::Dir(template(dir, file)),
+        (None, Some(single), None, None, None) => Origin::File(pinned(single, of_file)?),
+        (None, None, Some(tar), None, None) => Origin::Tar(pinned(tar, of_file)?),
+        (None, None, None, Some(deb), None) => Origin::Deb(pinned(deb, of_file)?),
+        (None, None, None, None, Some(oci)) => Origin::Oci(pinned(oci, of_image)?),
         _ => {
-            let problem = format!("the source \"{name}\" must have exactly one of dir, file, tar and deb");
+            let problem =
+                format!("the source \"{name}\" must have exactly one of dir, file, tar, deb and oci");
             return Err(wrong(problem, "name a source for each file or directory"));
         }
     };
@@ -415,6 +419,13 @@ contents:
     }
 
     #[test]
+    fn an_image_is_pinned_by_the_digest_of_its_manifest() {
+        let manifest = Manifest::parse(&GOOD.replace("deb: ", "oci: "), "e.yaml").unwrap();
+        let Origin::Oci(image) = &manifest.payload.sources["tools"].origin else { panic!("{manifest:?}") };
+        assert_eq!(image.digest, Digest::of(b"abc"));
+    }
+
+    #[test]
     fn a_content_is_executable_only_where_it_says_so() {
         let executable = |text: &str| Manifest::parse(text, "e.yaml").unwrap().payload.contents[0].executable;
         assert!(!executable(GOOD));
@@ -427,7 +438,7 @@ contents:
         refused(&GOOD.replace("kind: Extension", "kind: Base"), "e.yaml:2:7: kind is \"Base\"");
         refused(
             &GOOD.replace("    deb: ", "    dir: x\n    deb: "),
-            "e.yaml:8:5: the source \"tools\" must have exactly one of dir, file, tar and deb",
+            "e.yaml:8:5: the source \"tools\" must have exactly one of dir, file, tar, deb and oci",
         );
         let digest = GOOD.lines().find(|line| line.contains("sha256")).unwrap();
         refused(

@@ -1,34 +1,125 @@
 //! One block in, the shorter of its two forms out.
 
-use crate::{Level, PackError};
+use std::io;
 
-/// A zstd context that is used again for every block.
+use flate2::{Compress, FlushCompress, Status};
+use liblzma::stream::{Action, Check, Filters, LzmaOptions, Stream};
+
+use crate::PackError;
+use crate::format::METADATA_SIZE;
+use crate::options::{BlockSize, Compression, Method};
+
+/// A compressor that is used again for every block.
 pub(crate) struct Compressor {
-    context: zstd::bulk::Compressor<'static>,
+    engine: Engine,
     buffer: Vec<u8>,
+}
+
+enum Engine {
+    Zstd(zstd::bulk::Compressor<'static>),
+    Gzip(Compress),
+    Xz { preset: u32, dictionary: u32 },
+    Lz4,
 }
 
 /// A block as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stored<'a> {
-    /// A zstd frame, shorter than the block.
+    /// A compressed stream, shorter than the block.
     Compressed(&'a [u8]),
     /// The block as it is, because compression would not make it shorter.
     Raw(&'a [u8]),
 }
 
+impl Stored<'_> {
+    /// The compressed form, if it is shorter.
+    pub(crate) fn shorter(self) -> Option<Vec<u8>> {
+        match self {
+            Stored::Compressed(bytes) => Some(bytes.to_vec()),
+            Stored::Raw(_) => None,
+        }
+    }
+}
+
 impl Compressor {
-    pub(crate) fn new(level: Level) -> Result<Compressor, PackError> {
-        let context = zstd::bulk::Compressor::new(level.get()).map_err(PackError::Compress)?;
-        Ok(Compressor { context, buffer: Vec::new() })
+    pub(crate) fn new(compression: Compression, block_size: BlockSize) -> Result<Compressor, PackError> {
+        let level = compression.level();
+        let engine = match compression.method() {
+            Method::Zstd => {
+                Engine::Zstd(zstd::bulk::Compressor::new(level.into()).map_err(PackError::Compress)?)
+            }
+            Method::Gzip => Engine::Gzip(Compress::new(flate2::Compression::new(level.into()), true)),
+            Method::Xz => Engine::Xz { preset: level.into(), dictionary: block_size.get() },
+            Method::Lz4 => Engine::Lz4,
+        };
+        Ok(Compressor { engine, buffer: Vec::new() })
     }
 
     pub(crate) fn store<'a>(&'a mut self, block: &'a [u8]) -> Result<Stored<'a>, PackError> {
         self.buffer.clear();
-        self.buffer.reserve(zstd::zstd_safe::compress_bound(block.len()));
-        self.context.compress_to_buffer(block, &mut self.buffer).map_err(PackError::Compress)?;
-        let shorter = self.buffer.len() < block.len();
+        let shorter = self.engine.compress(block, &mut self.buffer).map_err(PackError::Compress)?;
         Ok(if shorter { Stored::Compressed(&self.buffer) } else { Stored::Raw(block) })
+    }
+}
+
+impl Engine {
+    /// Fills the empty buffer with the compressed block; false if it is not shorter than the block, and the buffer
+    /// worth nothing.
+    fn compress(&mut self, block: &[u8], buffer: &mut Vec<u8>) -> io::Result<bool> {
+        match self {
+            Engine::Zstd(context) => {
+                buffer.reserve(zstd::zstd_safe::compress_bound(block.len()));
+                context.compress_to_buffer(block, buffer)?;
+            }
+            Engine::Gzip(stream) => {
+                buffer.reserve(block.len());
+                stream.reset();
+                if stream.compress_vec(block, buffer, FlushCompress::Finish)? != Status::StreamEnd {
+                    return Ok(false);
+                }
+            }
+            Engine::Xz { preset, dictionary } => {
+                buffer.reserve(block.len());
+                let ended = xz(*preset, *dictionary)?.process_vec(block, buffer, Action::Finish)?;
+                if ended != liblzma::stream::Status::StreamEnd {
+                    return Ok(false);
+                }
+            }
+            Engine::Lz4 => {
+                buffer.resize(lz4_flex::block::get_maximum_output_size(block.len()), 0);
+                let len = lz4_flex::block::compress_into(block, buffer).map_err(io::Error::other)?;
+                buffer.truncate(len);
+            }
+        }
+        Ok(buffer.len() < block.len())
+    }
+}
+
+/// The kernel unpacks xz with a dictionary of one block (fs/squashfs/xz_wrapper.c, `squashfs_xz_comp_opts`) and knows
+/// no checks but CRC-32 (lib/xz/xz_dec_stream.c).
+fn xz(preset: u32, dictionary: u32) -> io::Result<Stream> {
+    let mut options = LzmaOptions::new_preset(preset)?;
+    options.dict_size(dictionary.max(METADATA_SIZE as u32));
+    let mut filters = Filters::new();
+    filters.lzma2(&options);
+    Ok(Stream::new_stream_encoder(&filters, Check::Crc32)?)
+}
+
+/// What the compressor options after the superblock say, so that a reader of the image knows how it was made; lz4 must
+/// have them.
+///
+/// The structures are `zstd_comp_opts`, `gzip_comp_opts`, `xz_comp_opts` (`disk_comp_opts` in the kernel's
+/// xz_wrapper.c) and `lz4_comp_opts` of squashfs-tools.
+pub(crate) fn options(compression: Compression, block_size: BlockSize) -> Vec<u8> {
+    let level = u32::from(compression.level()).to_le_bytes();
+    match compression.method() {
+        Method::Zstd => level.to_vec(),
+        // Window of 15 bits, and no strategies, of which the default is the only one.
+        Method::Gzip => [level.as_slice(), &15u16.to_le_bytes(), &0u16.to_le_bytes()].concat(),
+        // No filters for machine code.
+        Method::Xz => [block_size.get().max(METADATA_SIZE as u32).to_le_bytes(), 0u32.to_le_bytes()].concat(),
+        // `LZ4_LEGACY`, and not the high-compression variant.
+        Method::Lz4 => [1u32.to_le_bytes(), 0u32.to_le_bytes()].concat(),
     }
 }
 
@@ -37,16 +128,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_never_grows_and_a_context_forgets_the_block_before() {
-        let mut compressor = Compressor::new(Level::default()).unwrap();
-        let noise: Vec<u8> = (0..32u8).flat_map(|n| *spec::Digest::of(&[n]).as_bytes()).collect();
-        let text = b"all work and no play ".repeat(50);
-        let first = match compressor.store(&text).unwrap() {
-            Stored::Compressed(bytes) => bytes.to_vec(),
-            raw => panic!("{raw:?}"),
-        };
-        assert_eq!(zstd::bulk::decompress(&first, text.len()).unwrap(), text);
-        assert_eq!(compressor.store(&noise).unwrap(), Stored::Raw(&noise));
-        assert_eq!(compressor.store(&text).unwrap(), Stored::Compressed(&first));
+    fn the_shorter_form_is_stored() {
+        for method in [Method::Zstd, Method::Gzip, Method::Xz, Method::Lz4] {
+            let compression = Compression::new(method, None).unwrap();
+            let mut compressor = Compressor::new(compression, BlockSize::default()).unwrap();
+            for _ in 0..2 {
+                assert!(
+                    matches!(compressor.store(&[7; 4096]).unwrap(), Stored::Compressed(short) if short.len() < 100)
+                );
+                assert_eq!(compressor.store(b"short").unwrap(), Stored::Raw(b"short"), "{method}");
+            }
+        }
     }
 }

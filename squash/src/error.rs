@@ -28,6 +28,9 @@ pub enum PackError {
     /// The compressor failed; it can only run out of memory.
     #[error("a block cannot be compressed")]
     Compress(#[source] io::Error),
+    /// Reading was stopped because of another error, which is the one that is told.
+    #[error("packing was stopped")]
+    Stopped,
     /// Something does not fit into the field that squashfs has for it.
     #[error("the {0} would be larger than squashfs allows")]
     TooLarge(&'static str),
@@ -40,6 +43,7 @@ impl Diagnose for PackError {
             PackError::Read { .. }
             | PackError::Changed { .. }
             | PackError::Write(_)
+            | PackError::Stopped
             | PackError::Compress(_) => Outcome::Unavailable,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::compress::{Compressor, Stored};
 use crate::format::{METADATA_RAW, METADATA_SIZE, MetadataRef};
-use crate::{Level, PackError};
+use crate::{Options, PackError};
 
 /// Collects a metadata stream in memory.
 pub(crate) struct MetadataWriter {
@@ -16,9 +16,9 @@ pub(crate) struct MetadataWriter {
 }
 
 impl MetadataWriter {
-    pub(crate) fn new(name: &'static str, level: Level) -> Result<MetadataWriter, PackError> {
-        let block = Vec::with_capacity(METADATA_SIZE);
-        Ok(MetadataWriter { name, compressor: Compressor::new(level)?, stored: Vec::new(), block })
+    pub(crate) fn new(name: &'static str, options: &Options) -> Result<MetadataWriter, PackError> {
+        let compressor = Compressor::new(options.compression, options.block_size)?;
+        Ok(MetadataWriter { name, compressor, stored: Vec::new(), block: Vec::with_capacity(METADATA_SIZE) })
     }
 
     /// Where the next byte will be.
@@ -71,6 +71,7 @@ pub(crate) struct LookupTable {
     pub(crate) bytes: Vec<u8>,
     /// Position of the list in the image: what the superblock says of the table.
     pub(crate) start: u64,
+    list: usize,
 }
 
 impl LookupTable {
@@ -78,9 +79,9 @@ impl LookupTable {
     pub(crate) fn new(
         entries: impl IntoIterator<Item = impl AsRef<[u8]>>,
         position: u64,
-        level: Level,
+        options: &Options,
     ) -> Result<LookupTable, PackError> {
-        let mut table = MetadataWriter::new("lookup table", level)?;
+        let mut table = MetadataWriter::new("lookup table", options)?;
         let mut starts: Vec<u64> = Vec::new();
         for entry in entries {
             let MetadataRef { block, offset } = table.position()?;
@@ -90,9 +91,19 @@ impl LookupTable {
             table.append(entry.as_ref())?;
         }
         let mut bytes = table.finish()?;
-        let start = position + bytes.len() as u64;
+        let list = bytes.len();
         bytes.extend(starts.into_iter().flat_map(u64::to_le_bytes));
-        Ok(LookupTable { bytes, start })
+        Ok(LookupTable { bytes, start: position + list as u64, list })
+    }
+
+    /// The metadata blocks.
+    pub(crate) fn blocks(&self) -> &[u8] {
+        &self.bytes[..self.list]
+    }
+
+    /// Where they are.
+    pub(crate) fn list(&self) -> &[u8] {
+        &self.bytes[self.list..]
     }
 }
 
@@ -117,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_cut_into_full_blocks_and_positions_point_into_it() {
-        let mut writer = MetadataWriter::new("table", Level::default()).unwrap();
+        let mut writer = MetadataWriter::new("table", &Options::default()).unwrap();
         let text: Vec<u8> = (0..20_000u32).map(|n| (n / 7) as u8).collect();
         writer.append(&text[..8192]).unwrap();
         let second = writer.position().unwrap();
@@ -135,18 +146,18 @@ mod tests {
     #[test]
     fn a_lookup_table_lists_every_block_that_it_has() {
         let entries: Vec<[u8; 8]> = (0..1025u64).map(u64::to_le_bytes).collect();
-        let table = LookupTable::new(&entries, 1000, Level::default()).unwrap();
-        let list = (table.start - 1000) as usize;
-        assert_eq!(table.bytes.len() - list, 2 * 8);
-        assert_eq!(decode(&table.bytes[..list]).concat(), entries.concat());
-        assert_eq!(table.bytes[list..list + 8], 1000u64.to_le_bytes());
-        let second = u64::from_le_bytes(table.bytes[list + 8..].try_into().unwrap());
-        assert_eq!(decode(&table.bytes[(second - 1000) as usize..list]).concat(), 1024u64.to_le_bytes());
+        let table = LookupTable::new(&entries, 1000, &Options::default()).unwrap();
+        assert_eq!(table.start, 1000 + table.blocks().len() as u64);
+        assert_eq!(decode(table.blocks()).concat(), entries.concat());
+        let (first, second) = table.list().split_at(8);
+        assert_eq!(first, 1000u64.to_le_bytes());
+        let second = u64::from_le_bytes(second.try_into().unwrap()) as usize - 1000;
+        assert_eq!(decode(&table.blocks()[second..]).concat(), 1024u64.to_le_bytes());
     }
 
     #[test]
     fn an_empty_lookup_table_has_no_bytes() {
-        let table = LookupTable::new(Vec::<[u8; 8]>::new(), 77, Level::default()).unwrap();
-        assert_eq!(table, LookupTable { bytes: Vec::new(), start: 77 });
+        let table = LookupTable::new(Vec::<[u8; 8]>::new(), 77, &Options::default()).unwrap();
+        assert_eq!(table, LookupTable { bytes: Vec::new(), start: 77, list: 0 });
     }
 }

@@ -6,7 +6,13 @@ use spec::artifact::ContentFacts;
 use spec::listing::{Kind, Listing};
 use spec::{Diagnose, Outcome, TreePath};
 
+use crate::format::xattr;
 use crate::{Content, Mode};
+
+/// Longest name of an extended attribute in bytes, and longest value: `XATTR_NAME_MAX` and `XATTR_SIZE_MAX`
+/// (include/uapi/linux/limits.h).
+const ATTRIBUTE_NAME_MAX: usize = 255;
+const ATTRIBUTE_VALUE_MAX: usize = 65536;
 
 /// Longest target of a symbolic link in bytes: Linux `PATH_MAX` without its NUL. The kernel refuses to read an inode
 /// with a longer one (fs/squashfs/inode.c, `squashfs_read_inode`).
@@ -32,16 +38,28 @@ pub enum Node {
         /// Where it points: 1 to 4095 bytes without NUL. Whether that exists is not asked.
         target: String,
     },
+    /// Another name of a file.
+    HardLink {
+        /// The file, which is in the tree and no hard link itself.
+        target: TreePath,
+    },
 }
+
+/// The extended attributes of one file, directory or link: values by full name, such as `security.selinux`.
+pub(crate) type Attributes = BTreeMap<String, Vec<u8>>;
 
 /// Paths in order, each directory right before what it holds; the parent of every path is there.
 #[derive(Debug, Clone)]
-pub struct Tree(BTreeMap<TreePath, Node>);
+pub struct Tree {
+    nodes: BTreeMap<TreePath, Node>,
+    attributes: BTreeMap<TreePath, Attributes>,
+}
 
 impl Tree {
     /// A tree with nothing but its root, a directory with mode 0755.
     pub fn new() -> Tree {
-        Tree(BTreeMap::from([(TreePath::root(), Node::Directory { mode: Mode::DIRECTORY })]))
+        let root = (TreePath::root(), Node::Directory { mode: Mode::DIRECTORY });
+        Tree { nodes: BTreeMap::from([root]), attributes: BTreeMap::new() }
     }
 
     /// Adds a node, and the directories above it with mode 0755 where they are not there yet.
@@ -49,20 +67,65 @@ impl Tree {
     /// A path can be added once; only a directory can come again, with the mode that it has. Nothing is added when
     /// this fails.
     pub fn insert(&mut self, path: TreePath, node: Node) -> Result<(), TreeError> {
-        if let Node::Symlink { target } = &node {
-            check_target(&path, target)?;
+        match &node {
+            Node::Symlink { target } => check_target(&path, target)?,
+            Node::HardLink { target } => self.check_linked(&path, target)?,
+            Node::Directory { .. } | Node::File { .. } => {}
         }
-        if let Some(present) = self.0.get(&path) {
+        if let Some(present) = self.nodes.get(&path) {
             return match (present, &node) {
                 (Node::Directory { mode }, Node::Directory { mode: again }) if mode == again => Ok(()),
                 _ => Err(TreeError::Taken { path }),
             };
         }
         for parent in self.missing_parents(&path)? {
-            self.0.insert(parent, Node::Directory { mode: Mode::DIRECTORY });
+            self.nodes.insert(parent, Node::Directory { mode: Mode::DIRECTORY });
         }
-        self.0.insert(path, node);
+        self.nodes.insert(path, node);
         Ok(())
+    }
+
+    /// Gives an extended attribute to what is at the path; one that it has already gets another value.
+    ///
+    /// The name begins with `user.`, `trusted.` or `security.`; squashfs has no others. All names of a file share its
+    /// attributes, so they are given to its [`Node::File`].
+    pub fn set_attribute(
+        &mut self,
+        path: &TreePath,
+        name: &str,
+        value: impl Into<Vec<u8>>,
+    ) -> Result<(), TreeError> {
+        let value = value.into();
+        let refused = |reason| TreeError::Attribute { path: path.clone(), name: name.to_owned(), reason };
+        let known =
+            xattr::PREFIXES.iter().any(|(_, prefix)| name.len() > prefix.len() && name.starts_with(prefix));
+        match self.nodes.get(path) {
+            None => return Err(refused("nothing is there")),
+            Some(Node::HardLink { .. }) => return Err(refused("that is a hard link")),
+            Some(_) if !known => return Err(refused("squashfs has only user., trusted. and security.")),
+            Some(_) if name.len() > ATTRIBUTE_NAME_MAX => {
+                return Err(refused("the name has more than 255 bytes"));
+            }
+            Some(_) if name.contains('\0') => return Err(refused("the name has a NUL")),
+            Some(_) if value.len() > ATTRIBUTE_VALUE_MAX => {
+                return Err(refused("the value has more than 64 KiB"));
+            }
+            Some(_) => {}
+        }
+        self.attributes.entry(path.clone()).or_default().insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    /// The extended attributes of what is at the path, if it has some.
+    pub(crate) fn attributes(&self, path: &TreePath) -> Option<&Attributes> {
+        self.attributes.get(path)
+    }
+
+    fn check_linked(&self, path: &TreePath, target: &TreePath) -> Result<(), TreeError> {
+        match self.nodes.get(target) {
+            Some(Node::File { .. }) => Ok(()),
+            _ => Err(TreeError::HardLink { path: path.clone(), target: target.clone() }),
+        }
     }
 
     /// The directories above `path` that are not there yet.
@@ -70,7 +133,7 @@ impl Tree {
         let mut missing = Vec::new();
         let mut next = path.parent();
         while let Some(parent) = next {
-            match self.0.get(&parent) {
+            match self.nodes.get(&parent) {
                 Some(Node::Directory { .. }) => break,
                 Some(_) => return Err(TreeError::ParentNotDirectory { path: path.clone(), parent }),
                 None => next = parent.parent(),
@@ -82,34 +145,39 @@ impl Tree {
 
     /// What is at the path?
     pub fn get(&self, path: &TreePath) -> Option<&Node> {
-        self.0.get(path)
+        self.nodes.get(path)
     }
 
     /// Everything in order, the root first.
     pub fn iter(&self) -> impl Iterator<Item = (&TreePath, &Node)> {
-        self.0.iter()
+        self.nodes.iter()
     }
 
     /// The paths, for the search of collisions.
     pub fn listing(&self) -> Listing {
         let mut listing = Listing::new();
-        for (path, node) in &self.0 {
+        for (path, node) in &self.nodes {
             let kind = match node {
                 Node::Directory { .. } => Kind::Directory,
-                Node::File { .. } | Node::Symlink { .. } => Kind::Leaf,
+                Node::File { .. } | Node::Symlink { .. } | Node::HardLink { .. } => Kind::Leaf,
             };
             listing.insert(path.clone(), kind);
         }
         listing
     }
 
-    /// How much is in it, before compression.
+    /// How much is in it, before compression; a file with several names counts once.
     pub fn facts(&self) -> ContentFacts {
-        let bytes = self.0.values().fold(0u64, |sum, node| match node {
-            Node::File { content, .. } => sum.saturating_add(content.len()),
-            Node::Directory { .. } | Node::Symlink { .. } => sum,
-        });
-        ContentFacts { inodes: self.0.len() as u64, bytes }
+        let mut facts = ContentFacts { inodes: 0, bytes: 0 };
+        for node in self.nodes.values() {
+            match node {
+                Node::HardLink { .. } => continue,
+                Node::File { content, .. } => facts.bytes = facts.bytes.saturating_add(content.len()),
+                Node::Directory { .. } | Node::Symlink { .. } => {}
+            }
+            facts.inodes += 1;
+        }
+        facts
     }
 }
 
@@ -152,6 +220,26 @@ pub enum TreeError {
         /// The link.
         path: TreePath,
         /// What is wrong with its target.
+        reason: &'static str,
+    },
+    /// Only files have several names, and the first must be there.
+    #[error(
+        "{path} cannot be in the tree: {target}, of which it would be a hard link, is not a file of the tree"
+    )]
+    HardLink {
+        /// The hard link.
+        path: TreePath,
+        /// What it links to.
+        target: TreePath,
+    },
+    /// The attribute cannot be given.
+    #[error("{path} cannot have the extended attribute {name:?}: {reason}")]
+    Attribute {
+        /// What was to have it.
+        path: TreePath,
+        /// Its name.
+        name: String,
+        /// What is wrong.
         reason: &'static str,
     },
 }
@@ -219,5 +307,43 @@ mod tests {
             assert!(matches!(tree.insert(path("/l"), link(bad)), Err(TreeError::Target { .. })), "{bad:?}");
         }
         tree.insert(path("/l"), link(&"a".repeat(4095))).unwrap();
+    }
+
+    #[test]
+    fn a_hard_link_is_a_name_of_a_file_that_is_there() {
+        let mut tree = Tree::new();
+        let to = |target: &str| Node::HardLink { target: path(target) };
+        tree.insert(path("/f"), file(b"12345")).unwrap();
+        tree.insert(path("/g"), to("/f")).unwrap();
+        tree.insert(path("/s"), link("f")).unwrap();
+        assert_eq!(tree.facts(), ContentFacts { inodes: 3, bytes: 5 });
+        for bad in ["/g", "/s", "/", "/none"] {
+            let refused = TreeError::HardLink { path: path("/h"), target: path(bad) };
+            assert_eq!(tree.insert(path("/h"), to(bad)), Err(refused));
+        }
+    }
+
+    #[test]
+    fn attributes_have_names_and_values_that_squashfs_can_say() {
+        let mut tree = Tree::new();
+        tree.insert(path("/f"), file(b"")).unwrap();
+        tree.insert(path("/g"), Node::HardLink { target: path("/f") }).unwrap();
+        let long = format!("user.{}", "n".repeat(251));
+        for (at, name, len) in [
+            ("/none", "user.a", 0),
+            ("/g", "user.a", 0),
+            ("/f", "user.", 0),
+            ("/f", "system.posix_acl_access", 0),
+            ("/f", "user.a\0b", 0),
+            ("/f", &long, 0),
+            ("/f", "user.a", 65537),
+        ] {
+            assert!(tree.set_attribute(&path(at), name, vec![0; len]).is_err(), "{at} {name}");
+        }
+        tree.set_attribute(&path("/f"), &long[..255], vec![0; 65536]).unwrap();
+        tree.set_attribute(&path("/"), "security.selinux", "first").unwrap();
+        tree.set_attribute(&path("/"), "security.selinux", "second").unwrap();
+        let expected = Attributes::from([("security.selinux".to_owned(), b"second".to_vec())]);
+        assert_eq!(tree.attributes(&path("/")), Some(&expected));
     }
 }

@@ -11,6 +11,6 @@ mod progress;
 
 pub use documents::{Generate, GenerateError, generate};
 pub use failure::{Failure, Place, run};
-pub use files::read_regular;
+pub use files::{open_regular, read_regular};
 pub use output::{OutputError, Table, json, note, success, text, warning};
 pub use progress::Progress;

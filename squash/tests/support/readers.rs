@@ -1,21 +1,22 @@
-//! Three readers that share no code with the writer, each turning an image into the same simple description.
+//! Readers that share no code with the writer, each turning an image into the same simple description.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use backhand::{FilesystemReader, InnerNode};
-use spec::{Digest, Hasher};
+use spec::{Digest, Hasher, TreePath};
 use squash::{Node, Tree};
+use tar::EntryType;
 
 /// What is at a path. Content is shown by its digest, so that a difference can be printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     Directory { mode: u32 },
-    File { mode: u32, len: u64, digest: Digest },
+    File { mode: u32, len: u64, digest: Digest, names: u64 },
     Symlink { target: String },
 }
 
@@ -23,21 +24,44 @@ pub(crate) type Contents = BTreeMap<String, Seen>;
 
 /// What a reader ought to see.
 pub(crate) fn expected(tree: &Tree) -> Contents {
-    let seen = |node: &Node| match node {
+    let mut names: BTreeMap<&TreePath, u64> = BTreeMap::new();
+    for (path, node) in tree.iter() {
+        *names.entry(file_of(path, node)).or_default() += 1;
+    }
+    let seen = |path: &TreePath| match tree.get(path).unwrap() {
         Node::Directory { mode } => Seen::Directory { mode: mode.bits().into() },
-        Node::File { mode, content } => file(mode.bits().into(), content.open().unwrap()),
+        Node::File { mode, content } => file(mode.bits().into(), content.open().unwrap(), names[path]),
         Node::Symlink { target } => Seen::Symlink { target: target.clone() },
+        Node::HardLink { .. } => unreachable!("a hard link leads to a file"),
     };
-    tree.iter().map(|(path, node)| (path.as_str().to_owned(), seen(node))).collect()
+    tree.iter().map(|(path, node)| (path.as_str().to_owned(), seen(file_of(path, node)))).collect()
 }
 
-fn file(mode: u32, mut content: impl Read) -> Seen {
+/// The path whose node tells what is at a path.
+fn file_of<'a>(path: &'a TreePath, node: &'a Node) -> &'a TreePath {
+    match node {
+        Node::HardLink { target } => target,
+        _ => path,
+    }
+}
+
+/// What a reader sees that does not know of hard links.
+pub(crate) fn without_names(mut contents: Contents) -> Contents {
+    for seen in contents.values_mut() {
+        if let Seen::File { names, .. } = seen {
+            *names = 1;
+        }
+    }
+    contents
+}
+
+fn file(mode: u32, mut content: impl Read, names: u64) -> Seen {
     let mut hasher = Hasher::new();
     let mut buffer = vec![0; 1 << 20];
     let mut len = 0;
     loop {
         match content.read(&mut buffer).unwrap() {
-            0 => return Seen::File { mode, len, digest: hasher.finish() },
+            0 => return Seen::File { mode, len, digest: hasher.finish(), names },
             count => {
                 hasher.update(&buffer[..count]);
                 len += count as u64;
@@ -56,7 +80,7 @@ pub(crate) fn with_backhand(image: &Path) -> Contents {
         let mode = u32::from(node.header.permissions) & 0o7777;
         let seen = match &node.inner {
             InnerNode::Dir(_) => Seen::Directory { mode },
-            InnerNode::File(inner) => file(mode, reader.file(inner).reader()),
+            InnerNode::File(inner) => file(mode, reader.file(inner).reader(), 1),
             InnerNode::Symlink(link) => Seen::Symlink { target: link.link.to_str().unwrap().to_owned() },
             other => panic!("{:?} is {other:?}", node.fullpath),
         };
@@ -78,6 +102,31 @@ pub(crate) fn unsquashfs(arguments: &[&str]) -> String {
     run("unsquashfs", "squashfs-tools", arguments)
 }
 
+/// Turns the image into a tar archive with `sqfs2tar` and reads that. Other names of a file are files of their own here,
+/// and so is the root a directory that needs no entry.
+pub(crate) fn with_sqfs2tar(image: &Path) -> Contents {
+    let mut child =
+        Command::new("sqfs2tar").arg(image).stdout(Stdio::piped()).spawn().expect("squashfs-tools-ng");
+    let mut archive = tar::Archive::new(BufReader::new(child.stdout.take().unwrap()));
+    let mut contents = Contents::from([("/".to_owned(), Seen::Directory { mode: 0o755 })]);
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+        let path = format!("/{}", path.trim_matches('/'));
+        let mode = entry.header().mode().unwrap();
+        let target = entry.link_name_bytes().map(|target| String::from_utf8(target.into_owned()).unwrap());
+        let seen = match (entry.header().entry_type(), target) {
+            (EntryType::Directory, _) => Seen::Directory { mode },
+            (EntryType::Symlink, Some(target)) => Seen::Symlink { target },
+            (EntryType::Link, Some(target)) => contents[&format!("/{}", target.trim_matches('/'))].clone(),
+            (_, _) => file(mode, &mut entry, 1),
+        };
+        contents.insert(path, seen);
+    }
+    assert!(child.wait().unwrap().success());
+    contents
+}
+
 /// Mounts the image and reads it through the kernel, which looks every path up by its name.
 pub(crate) fn with_kernel(image: &Path) -> Contents {
     let mounted = Mounted::new(image);
@@ -96,8 +145,6 @@ fn check_inodes(directory: &Path, mtime: i64) {
         if metadata.is_dir() {
             subdirectories += 1;
             check_inodes(&path, mtime);
-        } else {
-            assert_eq!(metadata.nlink(), 1, "{path:?}");
         }
     }
     assert_eq!(fs::metadata(directory).unwrap().nlink(), 2 + subdirectories, "{directory:?}");
@@ -152,7 +199,7 @@ fn from_directory(root: &Path) -> Contents {
             Seen::Symlink { target: fs::read_link(&path).unwrap().to_str().unwrap().to_owned() }
         } else {
             assert!(metadata.is_file(), "{path:?}");
-            file(mode, File::open(&path).unwrap())
+            file(mode, File::open(&path).unwrap(), metadata.nlink())
         };
         let inside = path.strip_prefix(root).unwrap().to_str().unwrap();
         contents.insert(format!("/{inside}"), seen);
