@@ -12,13 +12,14 @@ use spec::listing::{Kind, Listing};
 use spec::manifest::BaseManifest;
 use spec::template::Variables;
 use spec::{Diagnose, ModuleName, Outcome, TreePath};
-use squash::{Content, Mode, Node, Options, Tree};
+use squash::{Content, Mode, Node, Tree};
 use tempfile::TempDir;
 use terminal::{Failure, Place};
 
 use crate::kernel::{Kernel, KernelModule};
 use crate::lint::Owner;
 use crate::modules;
+use crate::packing::Packing;
 use crate::pipeline::{read_text, search_path};
 use crate::tree;
 
@@ -47,6 +48,7 @@ struct Plan {
 /// Builds the base into the directory `output`, which must be empty, missing, or a base already: that one is replaced.
 pub fn build(
     request: &Request,
+    packing: &Packing,
     output: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<BaseDescription, Failure> {
@@ -55,7 +57,7 @@ pub fn build(
     let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(Place::cannot("make", parent))?;
     let staging = directory_in(parent)?;
-    let description = write(&plan, staging.path(), progress)?;
+    let description = write(&plan, packing, staging.path(), progress)?;
     replace(staging, parent, &output)?;
     Ok(description)
 }
@@ -160,11 +162,18 @@ fn place(path: &str) -> TreePath {
 }
 
 /// Writes all files of the base into the empty directory `dir`.
-fn write(plan: &Plan, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<BaseDescription, Failure> {
+fn write(
+    plan: &Plan,
+    packing: &Packing,
+    dir: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<BaseDescription, Failure> {
     let root = dir.join(files::ROOT);
     let mut file = File::create_new(&root).map_err(Place::cannot("write", &root))?;
     let all = plan.tree.facts().bytes;
-    let packed = squash::pack(&plan.tree, &Options::default(), &mut file, &mut |done| progress(done, all))?;
+    let packed = squash::pack(&plan.tree, &packing.options, packing.means(), &mut file, &mut |done| {
+        progress(done, all)
+    })?;
     let description = BaseDescription {
         schema_version: SCHEMA,
         name: plan.manifest.name.clone(),

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use catalog::Reference;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use spec::Arch;
+use spec::{Arch, TreePath};
 use terminal::{Failure, Generate};
 
-use crate::commands::{base, build, check, inspect, key, pull, push, sign, verify};
+use crate::commands::{base, build, check, image, inspect, key, pull, push, sign, verify};
+use crate::packing::PackingArgs;
 use crate::pipeline::Request;
 
 /// Build, sign and publish system extensions for immutable Linux
@@ -30,6 +31,9 @@ enum Command {
     Base(BaseArgs),
     /// Show what an extension is and what it holds
     Inspect(InspectArgs),
+    /// Pack, check and read images by themselves, of this builder or any other
+    #[command(subcommand)]
+    Image(ImageCommand),
     /// Make and show keys
     #[command(subcommand)]
     Key(KeyCommand),
@@ -81,6 +85,8 @@ pub(crate) struct BuildArgs {
     /// Print the outcome as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub packing: PackingArgs,
 }
 
 #[derive(Debug, Args)]
@@ -108,15 +114,70 @@ pub(crate) struct BaseArgs {
     /// Print the outcome as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub packing: PackingArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// The extension: oci:DIR:TAG
     pub reference: Reference,
+    /// List what the image holds, read from the image itself
+    #[arg(long)]
+    pub files: bool,
     /// Print everything as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Pack a directory, tar archive or Debian package into an image
+    Pack(ImagePackArgs),
+    /// Say which rules an image breaks
+    Check(ImageCheckArgs),
+    /// Print a file of an image
+    Cat(ImageCatArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImagePackArgs {
+    /// A directory, a tar archive of any usual compression, or a Debian package
+    pub source: PathBuf,
+    /// The image to write; one that is there is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Leave out the verity area, by which the kernel can check the image
+    #[arg(long)]
+    pub no_verity: bool,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub packing: PackingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImageCheckArgs {
+    /// The image, from whatever program
+    pub image: PathBuf,
+    /// List what it holds too
+    #[arg(long)]
+    pub files: bool,
+    /// Read all content too, and not only what is known about it
+    #[arg(long)]
+    pub data: bool,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImageCatArgs {
+    /// The image, from whatever program
+    pub image: PathBuf,
+    /// The file in it: /usr/bin/tool
+    pub path: TreePath,
 }
 
 #[derive(Debug, Subcommand)]
@@ -184,6 +245,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(args),
         Command::Base(args) => base::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Image(command) => image::run(command),
         Command::Key(command) => key::run(command),
         Command::Sign(args) => sign::run(args),
         Command::Verify(args) => verify::run(args),

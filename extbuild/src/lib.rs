@@ -10,6 +10,7 @@ mod commands;
 mod kernel;
 mod lint;
 mod modules;
+pub mod packing;
 pub mod pipeline;
 mod plan;
 mod source;

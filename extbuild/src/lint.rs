@@ -2,12 +2,11 @@
 
 use std::fmt;
 
+use sources::EntryKind;
 use spec::content::{self, Complaint, RELEASE_FILES};
 use spec::listing::Kind;
 use spec::{Diagnose, ExtensionName, KernelRelease, Outcome, TreePath};
 use squash::{Mode, Node};
-
-use crate::source::EntryKind;
 
 /// Whose image it is; the two have different rights.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +97,7 @@ pub(crate) fn admit(
             let mode = file_mode(mode).map_err(refuse)?;
             Ok(Node::File { mode, content })
         }
+        EntryKind::HardLink { target } => Ok(Node::HardLink { target }),
         EntryKind::Symlink { target } => {
             if let Owner::Extension { .. } = owner {
                 content::check_link(path, &target).map_err(refuse)?;
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(judge("/usr/bin/su", file(0o2755)).unwrap_err(), "is setgid (mode 2755)");
         assert_eq!(judge("/usr/bin/su", file(0o666)).unwrap_err(), "is writable for everybody (mode 0666)");
         assert_eq!(
-            judge("/usr/lib/null", EntryKind::Special("a device node")).unwrap_err(),
+            judge("/usr/lib/null", EntryKind::Special("a device node".into())).unwrap_err(),
             "is a device node"
         );
         let base = admit(&"/bin/su".parse().unwrap(), file(0o4755), "b.yaml:1:1", Owner::Base);

@@ -52,7 +52,7 @@ pub(crate) fn record(tree: &Tree) -> Result<Option<Record>, Failure> {
     let mut modules = Vec::new();
     for (path, node) in tree.iter() {
         let Some(name) = path.file_name() else { continue };
-        let (Some(_), Node::File { content, .. }) = (ModuleName::from_file_name(name), node) else {
+        let (Some(_), Some(content)) = (ModuleName::from_file_name(name), content(tree, node)) else {
             continue;
         };
         if content.len() > MAX_BYTES as u64 {
@@ -67,6 +67,15 @@ pub(crate) fn record(tree: &Tree) -> Result<Option<Record>, Failure> {
     match modules.is_empty() {
         true => Ok(None),
         false => Ok(Some(Record::new(modules)?)),
+    }
+}
+
+/// The bytes of a file, by whichever of its names.
+fn content<'a>(tree: &'a Tree, node: &'a Node) -> Option<&'a Content> {
+    match node {
+        Node::File { content, .. } => Some(content),
+        Node::HardLink { target } => tree.get(target).and_then(|file| content(tree, file)),
+        Node::Directory { .. } | Node::Symlink { .. } => None,
     }
 }
 

@@ -5,13 +5,15 @@ use std::io::Seek;
 use std::path::{Path, PathBuf};
 
 use catalog::{Descriptor, NewExtension, Store};
+use spec::artifact::ExtensionConfig;
 use spec::manifest::Manifest;
 use spec::{Arch, Diagnose, Outcome, yaml};
-use squash::{Options, Packed};
+use squash::Packed;
 use terminal::{Failure, Place};
 
 use crate::base_dir::Base;
 use crate::kernel::Kernel;
+use crate::packing::Packing;
 use crate::plan::{Plan, Target};
 use crate::source::SearchPath;
 
@@ -49,13 +51,19 @@ pub(crate) fn plan(request: &Request) -> Result<Plan, Failure> {
 
 /// Builds the extension into the OCI layout at `output`. `progress` hears how many bytes of content are packed, and of
 /// how many.
-pub fn build(request: &Request, output: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Built, Failure> {
+pub fn build(
+    request: &Request,
+    packing: &Packing,
+    output: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Built, Failure> {
     let plan = plan(request)?;
-    let (mut file, image) = pack(&plan, progress)?;
+    let (mut file, image) = pack(&plan, packing, progress)?;
+    let config = ExtensionConfig { verity: image.verity, ..plan.config };
     let store = Store::create_or_open(output)?;
     let modules = plan.modules.as_ref().map(kabi::Record::to_json);
     let manifest = store.assemble(NewExtension {
-        config: &plan.config,
+        config: &config,
         image: &mut file,
         image_digest: image.digest,
         image_size: image.size,
@@ -66,11 +74,17 @@ pub fn build(request: &Request, output: &Path, progress: &mut dyn FnMut(u64, u64
 }
 
 /// The image is made in a file without a name: what fails half-way leaves nothing behind.
-fn pack(plan: &Plan, progress: &mut dyn FnMut(u64, u64)) -> Result<(File, Packed), Failure> {
+fn pack(
+    plan: &Plan,
+    packing: &Packing,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(File, Packed), Failure> {
     let temporary = || Place::cannot("use a temporary file in", std::env::temp_dir());
     let mut file = tempfile::tempfile().map_err(temporary())?;
     let all = plan.config.content.bytes;
-    let packed = squash::pack(&plan.tree, &Options::default(), &mut file, &mut |done| progress(done, all))?;
+    let packed = squash::pack(&plan.tree, &packing.options, packing.means(), &mut file, &mut |done| {
+        progress(done, all)
+    })?;
     file.rewind().map_err(temporary())?;
     Ok((file, packed))
 }

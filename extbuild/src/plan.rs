@@ -201,6 +201,7 @@ fn config(
         requires: manifest.requires.clone(),
         load: manifest.load.clone(),
         content: tree.facts(),
+        verity: None,
     })
 }
 

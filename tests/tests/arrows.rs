@@ -6,16 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Room, and the rooms that its product (not its tests) may use.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("spec", &[]),
     ("squash", &["spec"]),
+    ("sources", &["spec", "squash"]),
     ("kabi", &["spec"]),
     ("signing", &["spec"]),
     ("catalog", &["spec"]),
     ("terminal", &["spec"]),
-    ("extbuild", &["spec", "squash", "kabi", "signing", "catalog", "terminal"]),
+    ("extbuild", &["spec", "squash", "sources", "kabi", "signing", "catalog", "terminal"]),
     ("factory", &["spec", "signing", "catalog", "terminal"]),
-    ("extruntime", &["spec", "kabi", "signing", "catalog"]),
+    ("extruntime", &["spec", "squash", "kabi", "signing", "catalog"]),
+    ("fuzz", &["spec", "squash", "sources"]),
     ("xtask", &["spec"]),
     ("tests", &[]),
 ];

@@ -7,10 +7,11 @@ use crate::base;
 use crate::cli::BaseArgs;
 
 pub(crate) fn run(args: BaseArgs) -> Result<(), Failure> {
-    let BaseArgs { manifest, kernel, source_dirs, output, json } = args;
+    let BaseArgs { manifest, kernel, source_dirs, output, json, packing } = args;
+    let packing = packing.into_packing()?;
     let progress = Progress::bytes("packing", 0);
     let request = base::Request { manifest, kernel, source_dirs };
-    let built = base::build(&request, &output, &mut |done, all| progress.of(done, all))?;
+    let built = base::build(&request, &packing, &output, &mut |done, all| progress.of(done, all))?;
     drop(progress);
     if json {
         return Ok(terminal::json(&built)?);

@@ -7,18 +7,19 @@ use crate::cli::BuildArgs;
 use crate::pipeline;
 
 pub(crate) fn run(args: BuildArgs) -> Result<(), Failure> {
-    let BuildArgs { target, output, json } = args;
+    let BuildArgs { target, output, json, packing } = args;
     let directory = output_layout(output)?;
     let request = target.into_request();
+    let packing = packing.into_packing()?;
     let progress = Progress::bytes("packing", 0);
-    let built = pipeline::build(&request, &directory, &mut |done, all| progress.of(done, all))?;
+    let built = pipeline::build(&request, &packing, &directory, &mut |done, all| progress.of(done, all))?;
     drop(progress);
     let tag = built.manifest.tag().unwrap_or_default();
     if json {
         return Ok(terminal::json(&serde_json::json!({
             "reference": format!("oci:{}:{tag}", directory.display()),
             "digest": built.manifest.digest,
-            "image": { "digest": built.image.digest, "size": built.image.size },
+            "image": { "digest": built.image.digest, "size": built.image.size, "verity": built.image.verity },
             "content": built.image.facts,
         }))?);
     }

@@ -4,13 +4,15 @@ use catalog::Artifact;
 use kabi::Record;
 use serde_json::json;
 use signing::Bundle;
+use squash::Image;
+use squash::image::Limits;
 use terminal::{Failure, Table};
 
-use super::{find, size};
+use super::{files, find, size};
 use crate::cli::InspectArgs;
 
 pub(crate) fn run(args: InspectArgs) -> Result<(), Failure> {
-    let InspectArgs { reference, json } = args;
+    let InspectArgs { reference, files, json } = args;
     let (layout, manifest) = find(reference)?;
     let artifact = layout.read_extension(&manifest)?;
     let modules = artifact.kabi.as_deref().map(Record::parse).transpose()?;
@@ -24,22 +26,36 @@ pub(crate) fn run(args: InspectArgs) -> Result<(), Failure> {
         .filter_map(|bundle| Bundle::parse(bundle).ok())
         .map(|bundle| bundle.hint().to_string())
         .collect();
+    let file = files.then(|| layout.open_blob(&artifact.image.digest)).transpose()?;
+    let image = file.as_ref().map(|file| Image::open(file, &Limits::default())).transpose()?;
     match json {
-        true => print_json(&artifact, modules.as_ref(), &hints),
-        false => print_table(&artifact, modules.as_ref(), &hints),
+        true => print_json(&artifact, modules.as_ref(), &hints, image.as_ref()),
+        false => {
+            print_table(&artifact, modules.as_ref(), &hints)?;
+            Ok(image.as_ref().map_or(Ok(()), files::print)?)
+        }
     }
 }
 
-fn print_json(artifact: &Artifact, modules: Option<&Record>, signatures: &[String]) -> Result<(), Failure> {
+fn print_json(
+    artifact: &Artifact,
+    modules: Option<&Record>,
+    signatures: &[String],
+    image: Option<&Image<'_>>,
+) -> Result<(), Failure> {
     let paths: Vec<&str> = artifact.paths.iter().map(|(path, _)| path.as_str()).collect();
-    Ok(terminal::json(&json!({
+    let mut value = json!({
         "digest": artifact.manifest.digest,
         "config": artifact.config,
         "image": { "digest": artifact.image.digest, "size": artifact.image.size },
         "paths": paths,
         "modules": modules.map(Record::modules).unwrap_or_default(),
         "signatures": signatures,
-    }))?)
+    });
+    if let Some(image) = image {
+        value["files"] = json!(files::to_json(image));
+    }
+    Ok(terminal::json(&value)?)
 }
 
 fn print_table(artifact: &Artifact, modules: Option<&Record>, signatures: &[String]) -> Result<(), Failure> {
@@ -68,6 +84,7 @@ fn print_table(artifact: &Artifact, modules: Option<&Record>, signatures: &[Stri
     fact("loads at boot", lines(config.load.iter().map(ToString::to_string)));
     fact("manifest", artifact.manifest.digest.to_string());
     fact("image", format!("{} ({})", artifact.image.digest, size(artifact.image.size)));
+    fact("verity root", config.verity.map(|facts| facts.root_hash.hex().to_string()).unwrap_or_default());
     fact(
         "content",
         format!("{} in {} files and directories", size(config.content.bytes), config.content.inodes),

@@ -3,19 +3,20 @@
 pub(crate) mod base;
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod files;
+pub(crate) mod image;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod sign;
 pub(crate) mod verify;
+pub(crate) mod whole;
 
 use std::path::PathBuf;
 
-use catalog::{Artifact, Descriptor, Layout, LayoutReference, Reference, RegistryReference};
-use kabi::Record;
-use spec::listing::Kind;
-use spec::{Diagnose, Outcome, TreePath};
+use catalog::{Descriptor, Layout, LayoutReference, Reference, RegistryReference};
+use spec::{Diagnose, Outcome};
 use terminal::Failure;
 
 /// The reference must be a layout.
@@ -49,33 +50,6 @@ pub(crate) fn find(reference: Reference) -> Result<(Layout, Descriptor), Failure
     let layout = Layout::open(&place.dir)?;
     let manifest = layout.resolve(&place.select)?;
     Ok((layout, manifest))
-}
-
-/// Reads an artifact to its last byte: what is about to be signed or believed must be all there, and its parts must
-/// agree with each other.
-pub(crate) fn read_whole(layout: &Layout, manifest: &Descriptor) -> Result<Artifact, Failure> {
-    let artifact = layout.read_extension(manifest)?;
-    layout.check_blob(&artifact.image)?;
-    let record = artifact.kabi.as_deref().map(Record::parse).transpose()?.unwrap_or_default();
-    match record.modules().iter().find(|module| artifact.paths.get(&module.path) != Some(Kind::Leaf)) {
-        Some(module) => Err(Unlisted(module.path.clone()).into()),
-        None => Ok(artifact),
-    }
-}
-
-/// The parts of an artifact contradict each other.
-#[derive(Debug, thiserror::Error)]
-#[error("the kernel ABI record has {0}, which is not in the image")]
-struct Unlisted(TreePath);
-
-impl Diagnose for Unlisted {
-    fn outcome(&self) -> Outcome {
-        Outcome::Refused
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("build the extension again".into())
-    }
 }
 
 /// A reference of the wrong kind for its argument.

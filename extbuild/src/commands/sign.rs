@@ -5,7 +5,8 @@ use signing::{SigningKey, sign_extension};
 use terminal::Failure;
 
 use super::key::{KeyFile, read_key};
-use super::{layout_of, read_whole};
+use super::layout_of;
+use super::whole::read_whole;
 use crate::cli::SignArgs;
 
 pub(crate) fn run(args: SignArgs) -> Result<(), Failure> {

@@ -4,7 +4,8 @@ use signing::{TrustPolicy, verify_extension};
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 use terminal::Failure;
 
-use super::{find, read_whole};
+use super::find;
+use super::whole::read_whole;
 use crate::cli::VerifyArgs;
 use crate::pipeline::read_text;
 

@@ -1,50 +1,15 @@
-//! Where files come from. Every kind of source becomes the same list of entries; nothing is unpacked to disk under a
-//! name that the source chose.
-
-mod archive;
-mod bounded;
-mod deb;
-mod dir;
-mod extended;
-mod pinned;
-mod spool;
+//! From the sources that a manifest names to what they hold: where their files lie, and whether they are those that the
+//! manifest pins. How each kind is read is the room `sources`.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use spec::manifest::{Origin, Source};
+use sources::{Entry, EntryKind, PrivateCopy};
+use spec::artifact::limits;
+use spec::manifest::{Origin, Pinned, Source};
 use spec::template::{Template, TemplateError, Variables};
 use spec::{Diagnose, Digest, Outcome, TreePath};
 use squash::Content;
-
-/// One thing in a source.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    /// Where it is inside the source; the root for a source of one file.
-    pub path: TreePath,
-    /// What it is.
-    pub kind: EntryKind,
-}
-
-/// What a source can hold. What an image may hold is `lint`'s business.
-#[derive(Debug, Clone)]
-pub(crate) enum EntryKind {
-    /// A directory.
-    Directory,
-    /// A file with the permission bits that the source gives it, setuid and its like included.
-    File {
-        /// `st_mode & 0o7777`.
-        mode: u32,
-        /// Its bytes.
-        content: Content,
-    },
-    /// A symbolic link.
-    Symlink {
-        /// The text of the link.
-        target: String,
-    },
-    /// A device, fifo or socket, in words.
-    Special(&'static str),
-}
 
 /// Directories in which files are looked for, in order.
 #[derive(Debug)]
@@ -94,24 +59,48 @@ pub(crate) fn open(
     variables: &Variables,
     search: &SearchPath,
 ) -> Result<Vec<Entry>, SourceError> {
-    let mut entries = match &source.origin {
-        Origin::Dir(dir) => dir::list(&search.find(dir, variables, Path::is_dir)?)?,
-        Origin::File(file) => vec![pinned::open(file, variables, search)?.into_entry()],
-        Origin::Tar(file) => archive::list_tar(pinned::open(file, variables, search)?)?,
-        Origin::Deb(file) => deb::list(pinned::open(file, variables, search)?)?,
-    };
-    entries.sort_by(|one, other| one.path.cmp(&other.path));
-    match entries.windows(2).find(|pair| pair[0].path == pair[1].path && !pair[0].is_same_directory(&pair[1]))
-    {
-        Some(pair) => Err(SourceError::Twice { place: source.place.clone(), path: pair[0].path.clone() }),
-        None => Ok(entries),
-    }
+    let pinned = |file| open_pinned(file, variables, search);
+    Ok(match &source.origin {
+        Origin::Dir(dir) => sources::list_dir(&search.find(dir, variables, Path::is_dir)?)?,
+        Origin::File(file) => vec![single(pinned(file)?.1)],
+        Origin::Tar(file) => {
+            let (path, copy) = pinned(file)?;
+            sources::list_tar(copy.file, &path)?
+        }
+        Origin::Deb(file) => {
+            let (path, copy) = pinned(file)?;
+            sources::list_deb(copy.file, &path)?
+        }
+        Origin::Oci(image) => {
+            let layout = search.find(&image.file, variables, Path::is_dir)?;
+            sources::list_oci(&layout, &image.digest)?
+        }
+    })
 }
 
-impl Entry {
-    fn is_same_directory(&self, other: &Entry) -> bool {
-        matches!((&self.kind, &other.kind), (EntryKind::Directory, EntryKind::Directory))
+/// Finds a file and copies it while its digest is taken.
+fn open_pinned(
+    pinned: &Pinned,
+    variables: &Variables,
+    search: &SearchPath,
+) -> Result<(PathBuf, PrivateCopy), SourceError> {
+    let path = search.find(&pinned.file, variables, Path::is_file)?;
+    let copy = sources::private_copy(&path, limits::IMAGE)?;
+    if copy.digest != pinned.digest {
+        return Err(SourceError::WrongDigest {
+            place: pinned.file.place().to_owned(),
+            path,
+            wanted: pinned.digest,
+            found: copy.digest,
+        });
     }
+    Ok((path, copy))
+}
+
+/// A source of one file has it at its root.
+fn single(copy: PrivateCopy) -> Entry {
+    let content = Content::Span { file: Arc::new(copy.file), offset: 0, len: copy.len };
+    Entry { path: TreePath::root(), kind: EntryKind::File { mode: 0o644, content } }
 }
 
 /// Why a source could not be used.
@@ -120,6 +109,9 @@ pub(crate) enum SourceError {
     /// A variable has no value.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] sources::SourceError),
     /// The name of a file leads out of every directory.
     #[error("{place}: the source {file} is not below the directory of the manifest")]
     Outside {
@@ -150,51 +142,23 @@ pub(crate) enum SourceError {
         /// Its digest.
         found: Digest,
     },
-    /// A file or directory cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// An archive is damaged, or not what its kind says.
-    #[error("{} is not a sound archive: {problem}", path.display())]
-    Archive {
-        /// The archive.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A source has the same path twice, so that it means different things to different readers.
-    #[error("{place}: the source has {path} twice")]
-    Twice {
-        /// Line and column in the manifest.
-        place: String,
-        /// The path.
-        path: TreePath,
-    },
-}
-
-impl SourceError {
-    fn read(path: &Path) -> impl FnOnce(std::io::Error) -> SourceError {
-        let path = path.to_owned();
-        move |source| SourceError::Read { path, source }
-    }
 }
 
 impl Diagnose for SourceError {
     fn outcome(&self) -> Outcome {
         match self {
-            SourceError::Missing { .. } | SourceError::Read { .. } => Outcome::Unavailable,
-            _ => Outcome::Refused,
+            SourceError::Missing { .. } => Outcome::Unavailable,
+            SourceError::Read(error) => error.outcome(),
+            SourceError::Template(_) | SourceError::Outside { .. } | SourceError::WrongDigest { .. } => {
+                Outcome::Refused
+            }
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             SourceError::Template(error) => error.hint(),
+            SourceError::Read(error) => error.hint(),
             SourceError::Missing { .. } => {
                 Some("give the directory that has it with --source-dir DIR".into())
             }
@@ -204,7 +168,6 @@ impl Diagnose for SourceError {
             SourceError::WrongDigest { .. } => {
                 Some("get the file again; if a new one is meant, write its sha256 into the manifest".into())
             }
-            _ => None,
         }
     }
 }

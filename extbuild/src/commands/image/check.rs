@@ -1,0 +1,125 @@
+//! `extbuild image check`
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use serde_json::json;
+use spec::verity::{BLOCK_SIZE, VerityFacts};
+use spec::{Diagnose, Outcome};
+use squash::image::{Finding, Findings, Limits};
+use squash::{Image, verity};
+use terminal::{Failure, Table};
+
+use crate::cli::ImageCheckArgs;
+use crate::commands::{files, size};
+
+pub(crate) fn run(args: ImageCheckArgs) -> Result<(), Failure> {
+    let ImageCheckArgs { image: path, files, data, json } = args;
+    let file = super::open(&path)?;
+    let image = Image::open(&file, &Limits::default())?;
+    let verity = verity_of(&file, &image)?;
+    let in_data = if data { image.check_data()? } else { Findings::default() };
+    let total = image.findings().total() + in_data.total();
+    let findings: Vec<&Finding> = image.findings().iter().chain(in_data.iter()).collect();
+    match json {
+        true => print_json(&image, verity.as_ref(), &findings, total, files)?,
+        false => print(&image, verity.as_ref(), &findings, files)?,
+    }
+    match findings.first() {
+        None => Ok(()),
+        Some(first) => Err(Broken { rules: total, hint: first.hint() }.into()),
+    }
+}
+
+/// What the verity area says, once every block of the image is what it says.
+fn verity_of(file: &File, image: &Image<'_>) -> Result<Option<VerityFacts>, Failure> {
+    let offset = image.bytes_used().next_multiple_of(BLOCK_SIZE);
+    let mut magic = [0; verity::MAGIC.len()];
+    if file.read_exact_at(&mut magic, offset).is_err() || magic != *verity::MAGIC {
+        return Ok(None);
+    }
+    let facts = verity::claimed(file, offset)?;
+    verity::check(file, &facts)?;
+    Ok(Some(facts))
+}
+
+fn print(
+    image: &Image<'_>,
+    verity: Option<&VerityFacts>,
+    findings: &[&Finding],
+    files: bool,
+) -> Result<(), Failure> {
+    if files {
+        files::print(image)?;
+    }
+    let mut table = Table::new(&[]);
+    table.row(["compression".to_owned(), image.compression().to_string()]);
+    table.row(["block size".to_owned(), format!("{} KiB", image.block_size() >> 10)]);
+    table.row(["squashfs".to_owned(), size(image.bytes_used())]);
+    table.row([
+        "content".to_owned(),
+        format!("{} in {} entries", size(image.content()), image.entries().count()),
+    ]);
+    if let Some(facts) = verity {
+        table.row(["verity root".to_owned(), facts.root_hash.hex().to_string()]);
+        table.row(["verity salt".to_owned(), facts.salt.to_string()]);
+    }
+    table.print()?;
+    for finding in findings {
+        terminal::warning(&finding.to_string());
+    }
+    if findings.is_empty() {
+        terminal::success("the image breaks no rule");
+    }
+    Ok(())
+}
+
+fn print_json(
+    image: &Image<'_>,
+    verity: Option<&VerityFacts>,
+    findings: &[&Finding],
+    total: u64,
+    files: bool,
+) -> Result<(), Failure> {
+    let mut value = json!({
+        "compression": image.compression().to_string(),
+        "blockSize": image.block_size(),
+        "bytesUsed": image.bytes_used(),
+        "content": image.content(),
+        "verity": verity,
+        "findings": findings.iter().map(|finding| json!({
+            "place": finding.place.to_string(),
+            "rule": finding.rule.to_string(),
+        })).collect::<Vec<_>>(),
+        "findingsTotal": total,
+    });
+    if files {
+        value["files"] = json!(files::to_json(image));
+    }
+    Ok(terminal::json(&value)?)
+}
+
+/// The image breaks rules, which have been printed.
+#[derive(Debug, thiserror::Error)]
+#[error("the image breaks {}", count(*rules))]
+struct Broken {
+    rules: u64,
+    hint: Option<String>,
+}
+
+fn count(rules: u64) -> String {
+    match rules {
+        1 => "a rule".to_owned(),
+        _ => format!("{rules} rules"),
+    }
+}
+
+impl Diagnose for Broken {
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}

@@ -1,0 +1,122 @@
+//! `extbuild image pack`
+
+use std::fs::{File, Permissions};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use sources::{Entry, EntryKind};
+use spec::artifact::limits;
+use spec::{Diagnose, Outcome, TreePath};
+use squash::{Mode, ModeError, Node, Packed, Tree};
+use terminal::{Failure, Place, Progress};
+
+use crate::cli::ImagePackArgs;
+use crate::commands::size;
+use crate::packing::Packing;
+
+/// What every ar archive, and so every Debian package, begins with (deb(5)).
+const AR_MAGIC: &[u8; 8] = b"!<arch>\n";
+
+pub(crate) fn run(args: ImagePackArgs) -> Result<(), Failure> {
+    let ImagePackArgs { source, output, no_verity, packing, json } = args;
+    let mut packing = packing.into_packing()?;
+    packing.options.verity = !no_verity;
+    let tree = tree(list(&source)?)?;
+    let packed = write(&tree, &packing, &output)?;
+    if json {
+        return Ok(terminal::json(&serde_json::json!({
+            "digest": packed.digest,
+            "size": packed.size,
+            "content": packed.facts,
+            "verity": packed.verity,
+        }))?);
+    }
+    terminal::success(&format!(
+        "{} has {} for {} of content in {} files and directories",
+        output.display(),
+        size(packed.size),
+        size(packed.facts.bytes),
+        packed.facts.inodes,
+    ));
+    Ok(terminal::text(&format!("{}\n", packed.digest))?)
+}
+
+/// What the source holds, whatever kind it is of.
+fn list(source: &Path) -> Result<Vec<Entry>, Failure> {
+    if source.is_dir() {
+        return Ok(sources::list_dir(source)?);
+    }
+    let read = || Place::cannot("read", source);
+    let mut file = terminal::open_regular(source).map_err(read())?;
+    let mut start = Vec::new();
+    (&mut file).take(AR_MAGIC.len() as u64).read_to_end(&mut start).map_err(read())?;
+    let copy = sources::private_copy(source, limits::IMAGE)?;
+    match start == AR_MAGIC {
+        true => Ok(sources::list_deb(copy.file, source)?),
+        false => Ok(sources::list_tar(copy.file, source)?),
+    }
+}
+
+/// The same as a tree: permissions as they are, everything owned by root.
+fn tree(entries: Vec<Entry>) -> Result<Tree, Failure> {
+    let mut tree = Tree::new();
+    for Entry { path, kind } in entries {
+        let node = match kind {
+            EntryKind::Directory => Node::Directory { mode: Mode::DIRECTORY },
+            EntryKind::File { mode, content } => {
+                let mode =
+                    Mode::new(mode).map_err(|source| NotForImages::Mode { path: path.clone(), source })?;
+                Node::File { mode, content }
+            }
+            EntryKind::HardLink { target } => Node::HardLink { target },
+            EntryKind::Symlink { target } => Node::Symlink { target },
+            EntryKind::Special(what) => return Err(NotForImages::Special { path, what }.into()),
+        };
+        tree.insert(path, node)?;
+    }
+    Ok(tree)
+}
+
+/// Packs into a file beside the output, which gets its name when it is whole.
+fn write(tree: &Tree, packing: &Packing, output: &Path) -> Result<Packed, Failure> {
+    let cannot = || Place::cannot("write", output);
+    let dir = output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new();
+    new.prefix(".new-").permissions(Permissions::from_mode(0o666)); // less the umask, as any file
+    let mut file = new.tempfile_in(dir).map_err(cannot())?;
+    let (progress, all) = (Progress::bytes("packing", 0), tree.facts().bytes);
+    let packed = squash::pack(tree, &packing.options, packing.means(), file.as_file_mut(), &mut |done| {
+        progress.of(done, all);
+    })?;
+    drop(progress);
+    file.as_file().sync_all().map_err(cannot())?;
+    file.persist(output).map_err(|error| error.error).map_err(cannot())?;
+    // The name is safe when the directory is.
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(cannot())?;
+    Ok(packed)
+}
+
+/// The source has something that no image holds.
+#[derive(Debug, thiserror::Error)]
+enum NotForImages {
+    #[error("{path} is {what}")]
+    Special { path: TreePath, what: String },
+    #[error("{path} cannot be in an image")]
+    Mode { path: TreePath, source: ModeError },
+}
+
+impl Diagnose for NotForImages {
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            NotForImages::Special { .. } => {
+                Some("images hold directories, files and links only; leave it out".into())
+            }
+            NotForImages::Mode { source, .. } => source.hint(),
+        }
+    }
+}
