@@ -14,11 +14,11 @@ use catalog::Layout;
 use kabi::{Fits, Record};
 use signing::{Approval, TrustPolicy, Verified};
 use spec::artifact::ExtensionConfig;
-use spec::listing::Listing;
 use spec::machine::{ExtensionsConfig, Wanted};
 use spec::{Digest, ExtensionName, Reason, Version};
 
 use crate::content::Expected;
+use crate::contents::Promise;
 use crate::facts::BaseFacts;
 use crate::image::ImageError;
 
@@ -45,8 +45,8 @@ pub struct Unopened<'a> {
     pub file: File,
     /// What the bytes must be.
     pub expected: Expected,
-    /// The paths that must be in it.
-    pub listing: &'a Listing,
+    /// What must be in it.
+    pub promise: Promise<'a>,
 }
 
 /// An extension that may be laid over the base: signed by a trusted key, unchanged, and fitting base, kernel and the

@@ -39,10 +39,10 @@ pub(crate) fn put_together(base: &Base, medium: &Path, log: &Log) -> Result<Stat
     Ok(status::of(&judgement, &base.description, &base.kernel, notes))
 }
 
-/// Judges with the door of the boot: an image is sealed, checked, mounted and walked before anything is decided.
+/// Judges with the door of the boot: an image is sealed, checked and mounted before anything is decided.
 fn judge_images(grounds: &Grounds) -> Judgement<Layer> {
     let base = &grounds.base.listing;
-    judge(grounds, |image| Layer::extension(&image.file, &image.expected, image.listing, base))
+    judge(grounds, |image| Layer::extension(&image.file, &image.expected, image.promise, base))
 }
 
 /// Puts the root together. What cannot be done with extensions is done without.

@@ -4,7 +4,7 @@ use spec::{Diagnose, Outcome, Reason, ReasonCode};
 
 use crate::cannot::Cannot;
 use crate::content::ContentError;
-use crate::walk::TreeFault;
+use crate::contents::ContentsFault;
 
 /// What is wrong with an image.
 #[derive(Debug, thiserror::Error)]
@@ -12,15 +12,12 @@ pub enum ImageError {
     /// It is not the one that was signed, or it cannot be held.
     #[error(transparent)]
     Content(#[from] ContentError),
-    /// It has extended attributes, which could hide or redirect what lies below it.
-    #[error("the image has a table of extended attributes")]
-    ExtendedAttributes,
     /// The kernel does not mount it.
     #[error(transparent)]
     Mount(#[from] Cannot),
-    /// Its tree is not the one that was signed, or has what no extension may have.
+    /// Its content is not the one that was signed, or has what no extension may have.
     #[error(transparent)]
-    Tree(#[from] TreeFault),
+    Contents(#[from] ContentsFault),
 }
 
 impl ImageError {
@@ -28,10 +25,8 @@ impl ImageError {
     pub(crate) fn reason(&self) -> Reason {
         let (code, found) = match self {
             ImageError::Content(error) => (error.code(), error.wanted_found()),
-            ImageError::Tree(TreeFault::Read { .. }) | ImageError::Mount(_) => {
-                (ReasonCode::ActivationFailed, None)
-            }
-            ImageError::Tree(_) | ImageError::ExtendedAttributes => (ReasonCode::MalformedArtifact, None),
+            ImageError::Mount(_) => (ReasonCode::ActivationFailed, None),
+            ImageError::Contents(_) => (ReasonCode::MalformedArtifact, None),
         };
         let reason = Reason { hint: self.hint(), ..Reason::new(code, spec::sentence(self)) };
         let reason = match found {
@@ -39,8 +34,8 @@ impl ImageError {
             None => reason,
         };
         match self {
-            ImageError::Tree(fault) => reason.subject(fault.path().as_str()),
-            _ => reason,
+            ImageError::Contents(fault) => fault.place().into_iter().fold(reason, Reason::subject),
+            ImageError::Content(_) | ImageError::Mount(_) => reason,
         }
     }
 }
@@ -50,7 +45,7 @@ impl Diagnose for ImageError {
         match self {
             ImageError::Content(error) => error.outcome(),
             ImageError::Mount(error) => error.outcome(),
-            ImageError::ExtendedAttributes | ImageError::Tree(_) => Outcome::Refused,
+            ImageError::Contents(_) => Outcome::Refused,
         }
     }
 
@@ -58,7 +53,7 @@ impl Diagnose for ImageError {
         match self {
             ImageError::Content(error) => error.hint(),
             ImageError::Mount(error) => error.hint(),
-            ImageError::ExtendedAttributes | ImageError::Tree(_) => {
+            ImageError::Contents(_) => {
                 Some("build the image with extbuild, which makes no such thing, and sign it again".into())
             }
         }

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::mount::MountFlags;
+use spec::artifact::ContentFacts;
 use spec::base::{BaseDescription, BaseImage};
 use spec::listing::{Kind, Listing};
 use spec::status::{State, Status};
@@ -24,6 +25,7 @@ use tempfile::TempDir;
 use world::{Extension, World};
 
 use crate::content::Expected;
+use crate::contents::Promise;
 use crate::layer::Layer;
 use crate::log::Log;
 use crate::{base, boot, mounts};
@@ -59,7 +61,9 @@ fn expected(bytes: &[u8]) -> Expected {
 /// Opens an image as that of an extension over a base with `/usr/`.
 fn open(image: &[u8], listing: &Listing) -> Result<Layer, ReasonCode> {
     let base = Listing::parse("/usr/\n").unwrap();
-    Layer::extension(&world::open(image), &expected(image), listing, &base)
+    let facts = ContentFacts { inodes: 1000, bytes: 1 << 20 };
+    let promise = Promise { facts: &facts, listing };
+    Layer::extension(&world::open(image), &expected(image), promise, &base)
         .map_err(|error| error.reason().code)
 }
 
@@ -80,7 +84,8 @@ fn what_was_sealed_is_what_is_served() {
 
     let source = File::open(&file).unwrap();
     let base = Listing::new();
-    let layer = Layer::extension(&source, &expected(&image), &tree.listing(), &base).unwrap();
+    let promise = Promise { facts: &tree.facts(), listing: &tree.listing() };
+    let layer = Layer::extension(&source, &expected(&image), promise, &base).unwrap();
     let writer = File::options().write(true).open(&file).unwrap();
     writer.write_all_at(&vec![0; image.len()], 0).unwrap();
     let at = dir.path().join("layer");
@@ -196,8 +201,8 @@ fn what_is_no_squashfs_is_refused() {
     if !alone("what_is_no_squashfs_is_refused") {
         return;
     }
-    assert_eq!(open(&[0xff; 8192], &Listing::new()).map(drop), Err(ReasonCode::ActivationFailed));
-    assert_eq!(open(b"short", &Listing::new()).map(drop), Err(ReasonCode::ActivationFailed));
+    assert_eq!(open(&[0xff; 8192], &Listing::new()).map(drop), Err(ReasonCode::MalformedArtifact));
+    assert_eq!(open(b"short", &Listing::new()).map(drop), Err(ReasonCode::MalformedArtifact));
     let mut image = Forged::new().squashed();
     let half = image.len() / 2;
     image[96..half].fill(0xff);

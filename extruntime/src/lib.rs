@@ -19,6 +19,7 @@ pub mod cannot;
 mod cli;
 mod cmdline;
 pub mod content;
+pub mod contents;
 mod early;
 pub mod facts;
 mod files;
@@ -37,7 +38,6 @@ mod sealed;
 mod status;
 mod switch;
 mod sys;
-pub mod walk;
 
 pub use cli::run;
 pub use init::init;

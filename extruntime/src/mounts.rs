@@ -46,11 +46,6 @@ impl Detached {
         fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, locked).map(Detached).map_err(failed)
     }
 
-    /// Its root directory.
-    pub(crate) fn root(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-
     /// Makes it appear at a directory, which is created if need be.
     pub(crate) fn attach(&self, at: &Path) -> Result<(), Cannot> {
         make_directory(at)?;

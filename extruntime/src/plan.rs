@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use kabi::index::IndexError;
 use spec::base::files;
 use spec::boot::medium;
+use spec::listing::Listing;
 use spec::status::Status;
 use spec::{Diagnose, KernelRelease, Outcome};
 
@@ -13,6 +14,7 @@ use crate::activation::Activation;
 use crate::admit::{Unopened, judge};
 use crate::base::{self, BaseError};
 use crate::content;
+use crate::contents;
 use crate::facts::FactFiles;
 use crate::grounds::{self, ConfigError, GroundsError, Places};
 use crate::image::ImageError;
@@ -40,11 +42,11 @@ pub struct Plan {
     pub activation: Activation,
 }
 
-/// An image that was read once and had the right bytes. It is worth nothing later, and so it cannot be mounted.
+/// An image that had the right bytes when it was read. It is worth nothing later, and so it cannot be mounted.
 #[derive(Debug)]
-struct Hashed;
+struct Looked;
 
-/// Judges a medium. Images are hashed; what only a mount can show, that an image keeps to its listing, is not seen.
+/// Judges a medium.
 pub fn plan(request: &Request) -> Result<Plan, PlanError> {
     let description = base::parse(&request.base.join(files::DESCRIPTION))?;
     let config = grounds::read_machine_config(&request.medium)?;
@@ -57,15 +59,16 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
         kernel: kernel.clone(),
     };
     let grounds = grounds::gather(config, places)?;
-    let judgement = judge(&grounds, hash);
+    let judgement = judge(&grounds, |image| look(image, &grounds.base.listing));
     let activation = Activation::plan(&grounds.base, &judgement.admitted())?;
     Ok(Plan { status: status::of(&judgement, &description, kernel, Vec::new()), activation })
 }
 
-fn hash(image: Unopened<'_>) -> Result<Hashed, ImageError> {
-    let Unopened { file, expected, listing: _ } = image;
-    content::copy(file, &expected, io::sink())?;
-    Ok(Hashed)
+fn look(image: Unopened<'_>, base: &Listing) -> Result<Looked, ImageError> {
+    let Unopened { file, expected, promise } = image;
+    content::copy(&file, &expected, io::sink())?;
+    contents::check(&file, promise, base)?;
+    Ok(Looked)
 }
 
 /// Why there is no plan.

@@ -188,5 +188,6 @@ fn config(version: &str) -> ExtensionConfig {
         requires: Vec::new(),
         load: Vec::new(),
         content: ContentFacts { inodes: 1, bytes: 1 },
+        verity: None,
     }
 }

@@ -12,6 +12,7 @@ use super::objection::Objection;
 use super::set::Member;
 use super::{Admitted, Chosen, Grounds, Refused, Unopened};
 use crate::content::Expected;
+use crate::contents::Promise;
 use crate::image::ImageError;
 
 /// An extension that is what it says it is; whether it can be together with the others is not decided.
@@ -94,7 +95,8 @@ fn read<L>(
     let image = &artifact.image;
     let file = grounds.store.open_blob(&image.digest)?;
     let expected = Expected { digest: image.digest, size: image.size };
-    let layer = open(Unopened { file, expected, listing: &artifact.paths })?;
+    let promise = Promise { facts: &artifact.config.content, listing: &artifact.paths };
+    let layer = open(Unopened { file, expected, promise })?;
     Ok(Sound { approval, config: artifact.config, listing: artifact.paths, record, layer })
 }
 

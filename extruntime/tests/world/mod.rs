@@ -10,7 +10,7 @@ use signing::{SigningKey, sign};
 use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, Requirement};
 use spec::listing::Listing;
 use spec::{Arch, Digest, ExtensionName, Version};
-use squash::{Content, Mode, Node, Options, Tree};
+use squash::{Content, Means, Mode, Node, Options, Tree};
 use tempfile::TempDir;
 
 pub const KERNEL: &str = "6.1.0-test";
@@ -58,6 +58,7 @@ impl Extension {
             requires: Vec::new(),
             load: Vec::new(),
             content: spec::artifact::ContentFacts { inodes: 0, bytes: 0 },
+            verity: None,
         };
         let file = (format!("/usr/bin/{name}"), format!("the program {name}").into_bytes());
         Extension { config, files: vec![file], kabi: None, forged: None }
@@ -116,7 +117,8 @@ impl Extension {
 /// The squashfs image of a tree.
 pub fn pack(tree: &Tree) -> Vec<u8> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    squash::pack(tree, &Options::default(), file.as_file_mut(), &mut |_| ()).unwrap();
+    squash::pack(tree, &Options::default(), Means::of_this_machine(), file.as_file_mut(), &mut |_| ())
+        .unwrap();
     fs::read(file.path()).unwrap()
 }
 
