@@ -109,12 +109,23 @@ pub enum Error {
         #[source]
         said: LastLines,
     },
-    /// Tests mount images, which only root may.
-    #[error("the tests mount images, which only root may")]
+    /// Tests and benchmarks mount images, which only root may.
+    #[error("this chore mounts images, which only root may")]
     NotRoot,
     /// The demo did not show what it is there to show.
     #[error("the demo went wrong: {0}")]
     Demo(String),
+    /// A measurement cannot be believed.
+    #[error("the benchmark went wrong: {0}")]
+    Bench(String),
+    /// A page has no place for a table.
+    #[error("{} has no two lines `<!-- {name}: begin -->` and `<!-- {name}: end -->`", .path.display())]
+    NoMarkers {
+        /// The page.
+        path: PathBuf,
+        /// The name in the markers.
+        name: String,
+    },
     /// No such chore.
     #[error("there is no chore \"{0}\"")]
     UnknownChore(String),
@@ -168,7 +179,7 @@ impl Error {
 impl Diagnose for Error {
     fn outcome(&self) -> Outcome {
         match self {
-            Error::Failed { .. } | Error::Boot { .. } | Error::Demo(_) => Outcome::Refused,
+            Error::Failed { .. } | Error::Boot { .. } | Error::Demo(_) | Error::Bench(_) => Outcome::Refused,
             _ => Outcome::Unavailable,
         }
     }
@@ -181,7 +192,7 @@ impl Diagnose for Error {
             Error::NotDebian(_) => {
                 Some("install them with the system's own package manager, or use a Debian machine".to_owned())
             }
-            Error::NotRoot => Some("run `cargo xtask test` as root; `cargo xtask check` runs as anybody".to_owned()),
+            Error::NotRoot => Some("run it as root; `cargo xtask check` runs as anybody".to_owned()),
             Error::NoArchive(_) => Some(
                 "name a file in apt's deb822 format, with Debian's main and security archives, in TENON_APT_SOURCES"
                     .to_owned(),

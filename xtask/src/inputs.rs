@@ -11,17 +11,16 @@
 //!
 //! All of it is a cache: remove the directory to get today's versions.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::apt::PrivateApt;
-use crate::progress::Task;
-use crate::record::{Deb, Record};
+use crate::cache::{self, Cache};
+use crate::record::Deb;
 use crate::sources::RELEASE;
 use crate::workspace::Workspace;
-use crate::{Error, command, packages};
+use crate::{Error, packages};
 
 /// The metapackage of the kernel that the demo boots. Cloud kernels are small and have what a virtual machine needs.
 const KERNEL: &str = "linux-image-cloud-amd64";
@@ -89,7 +88,7 @@ pub fn prepare(workspace: &Workspace) -> Result<Inputs, Error> {
     let dir = workspace.inputs();
     fs::create_dir_all(&dir).map_err(Error::file("create", &dir))?;
     let dir = dir.canonicalize().map_err(Error::file("find", &dir))?;
-    let _alone = lock(&dir)?;
+    let _alone = cache::lock(&dir)?;
     if let Some(inputs) = cached(&dir) {
         return Ok(inputs);
     }
@@ -105,12 +104,13 @@ pub fn prepare(workspace: &Workspace) -> Result<Inputs, Error> {
     let debs = apt.download(&wanted)?;
 
     let cache = Cache { dir: &dir, apt: &apt, debs: &debs };
-    cache.place()?;
+    place(&cache)?;
     cache.unpack("kernel", &kernel.packages())?;
     cache.unpack("other-kernel", &other_kernel.packages())?;
     cache.unpack("registry", &["docker-registry".to_owned()])?;
-    cache.unpack_stub()?;
-    cache.record()?;
+    unpack_stub(&cache)?;
+    write_sums(&cache)?;
+    cache.record(&request())?;
     Ok(Inputs { dir, debs })
 }
 
@@ -150,18 +150,6 @@ fn figures(name: &str) -> Vec<u64> {
     runs.map(|run| run.parse().unwrap_or(u64::MAX)).collect()
 }
 
-/// Only one xtask at a time fills the cache; a second waits here, and finds it complete.
-fn lock(dir: &Path) -> Result<File, Error> {
-    let path = dir.join("lock");
-    let file = File::create(&path).map_err(Error::file("create", &path))?;
-    if file.try_lock().is_err() {
-        let task = Task::spin("another xtask prepares the inputs");
-        file.lock().map_err(Error::file("lock", &path))?;
-        task.finish("done");
-    }
-    Ok(file)
-}
-
 /// What this version of xtask asks for, in one line.
 fn request() -> String {
     format!("1 {RELEASE} {KERNEL} {OTHER_KERNEL} {}", PACKAGES.join(" "))
@@ -169,100 +157,46 @@ fn request() -> String {
 
 /// The cache, if it is complete and is what this version of xtask asks for.
 fn cached(dir: &Path) -> Option<Inputs> {
-    let record: Record = fs::read_to_string(dir.join("record")).ok()?.parse().ok()?;
-    let inputs = Inputs { dir: dir.to_owned(), debs: record.debs };
+    let inputs = Inputs { dir: dir.to_owned(), debs: cache::recorded(dir, &request())? };
     let whole = |deb: &Deb| inputs.deb(&deb.package).metadata().is_ok_and(|meta| meta.len() == deb.bytes);
     let unpacked = [inputs.kernel(), inputs.other_kernel(), inputs.stub(), inputs.registry()];
-    let complete = record.request == request()
-        && inputs.debs.iter().all(whole)
-        && unpacked.iter().all(|path| path.exists());
+    let complete = inputs.debs.iter().all(whole) && unpacked.iter().all(|path| path.exists());
     complete.then_some(inputs)
 }
 
-/// The cache while it is filled. Each part appears whole, and is made again only for other versions.
-struct Cache<'a> {
-    dir: &'a Path,
-    apt: &'a PrivateApt,
-    debs: &'a [Deb],
+/// `debs/`: hard links, so that both names cost nothing.
+fn place(cache: &Cache) -> Result<(), Error> {
+    let place = cache.dir.join("debs");
+    cache::remove_dir(&place)?;
+    fs::create_dir_all(&place).map_err(Error::file("create", &place))?;
+    for deb in cache.debs {
+        for name in [deb.stable_name(), deb.file.clone()] {
+            let link = place.join(name);
+            fs::hard_link(cache.apt.path(deb), &link).map_err(Error::file("link", &link))?;
+        }
+    }
+    Ok(())
 }
 
-impl Cache<'_> {
-    /// `debs/`: hard links, so that both names cost nothing.
-    fn place(&self) -> Result<(), Error> {
-        let place = self.dir.join("debs");
-        remove_dir(&place)?;
-        fs::create_dir_all(&place).map_err(Error::file("create", &place))?;
-        for deb in self.debs {
-            for name in [deb.stable_name(), deb.file.clone()] {
-                let link = place.join(name);
-                fs::hard_link(self.apt.path(deb), &link).map_err(Error::file("link", &link))?;
-            }
+/// `stub/linuxx64.efi.stub`.
+fn unpack_stub(cache: &Cache) -> Result<(), Error> {
+    let package = "systemd-boot-efi";
+    cache.unpack("stub", &[package.to_owned()])?;
+    let (place, name) = (cache.dir.join("stub"), cache.dir.join("stub/linuxx64.efi.stub"));
+    match fs::hard_link(place.join(STUB), &name) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Error::NotInPackage { package: package.to_owned(), path: STUB.into() })
         }
-        Ok(())
-    }
-
-    /// Unpacks packages together into the directory `name`.
-    fn unpack(&self, name: &str, packages: &[String]) -> Result<(), Error> {
-        let place = self.dir.join(name);
-        let versions = self.dir.join(format!("{name}.versions"));
-        let debs: Vec<&Deb> = self.debs.iter().filter(|deb| packages.contains(&deb.package)).collect();
-        let wanted: String = debs.iter().map(|deb| format!("{} {}\n", deb.package, deb.version())).collect();
-        if place.is_dir() && fs::read_to_string(&versions).is_ok_and(|found| found == wanted) {
-            return Ok(());
-        }
-        let task = Task::spin(format!("unpacking {name}"));
-        let partial = self.dir.join(format!("{name}.partial"));
-        remove_dir(&partial)?;
-        for deb in &debs {
-            command::read(Command::new("dpkg-deb").arg("--extract").arg(self.apt.path(deb)).arg(&partial))?;
-        }
-        remove_dir(&place)?;
-        fs::rename(&partial, &place).map_err(Error::file("rename", &partial))?;
-        write(&versions, &wanted)?;
-        task.finish(wanted.trim_end().replace('\n', ", ").as_str());
-        Ok(())
-    }
-
-    /// `stub/linuxx64.efi.stub`.
-    fn unpack_stub(&self) -> Result<(), Error> {
-        let package = "systemd-boot-efi";
-        self.unpack("stub", &[package.to_owned()])?;
-        let (place, name) = (self.dir.join("stub"), self.dir.join("stub/linuxx64.efi.stub"));
-        match fs::hard_link(place.join(STUB), &name) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Error::NotInPackage { package: package.to_owned(), path: STUB.into() })
-            }
-            Err(error) => Err(Error::file("link", name)(error)),
-        }
-    }
-
-    /// The sums for people and, last of all, the record that makes the cache complete.
-    fn record(&self) -> Result<(), Error> {
-        let sums: String = self
-            .debs
-            .iter()
-            .map(|deb| format!("{}  debs/{}\n", deb.digest.hex(), deb.stable_name()))
-            .collect();
-        write(&self.dir.join("SHA256SUMS"), &sums)?;
-        let record = Record { request: request(), debs: self.debs.to_vec() };
-        write(&self.dir.join("record"), &record.to_string())
+        Err(error) => Err(Error::file("link", name)(error)),
     }
 }
 
-fn remove_dir(path: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Writes a file so that it is whole or not there.
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    let partial = path.with_extension("partial");
-    fs::write(&partial, text).map_err(Error::file("write", &partial))?;
-    fs::rename(&partial, path).map_err(Error::file("rename", &partial))
+/// The sums, for people.
+fn write_sums(cache: &Cache) -> Result<(), Error> {
+    let line = |deb: &Deb| format!("{}  debs/{}\n", deb.digest.hex(), deb.stable_name());
+    cache::write(&cache.dir.join("SHA256SUMS"), &cache.debs.iter().map(line).collect::<String>())
 }
 
 #[cfg(test)]

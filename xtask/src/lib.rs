@@ -2,7 +2,7 @@
 //!
 //! A chore starts from a fresh Debian machine with Rust. [`packages`] brings the system's tools, [`inputs`] the real
 //! kernels and firmware, [`programs`] our own programs, and [`vm`] boots what they made; [`demo`](mod@demo)
-//! is the main job from start to end, and [`test`](mod@test) the whole check.
+//! is the main job from start to end, [`test`](mod@test) the whole check, and [`bench`](mod@bench) the measurements.
 #![allow(
     clippy::print_stderr,
     clippy::print_stdout,
@@ -10,9 +10,12 @@
 )]
 
 pub mod apt;
+pub mod bench;
+pub mod cache;
 pub mod command;
 pub mod demo;
 pub mod error;
+pub mod fuzz;
 pub mod inputs;
 pub mod packages;
 pub mod programs;

@@ -5,9 +5,10 @@ use std::env;
 use std::process::ExitCode;
 
 use spec::Diagnose;
+use xtask::bench::Bench;
 use xtask::progress::size;
 use xtask::workspace::Workspace;
-use xtask::{Error, demo, inputs, steps, test};
+use xtask::{Error, demo, fuzz, inputs, steps, test};
 
 const HELP: &str = "\
 The project's chores. Each does its own set-up; downloads are kept under target/.
@@ -15,12 +16,17 @@ The project's chores. Each does its own set-up; downloads are kept under target/
 Usage: cargo xtask CHORE
 
 Chores:
-  demo     the main job from start to end: base, extensions, registry, ISO image, boot
-  inputs   fetch the real kernels, firmware and programs into target/inputs
-  test     check and test everything, as the continuous integration does
-  check    format, lints and documentation only
-  docs     build the documentation of all rooms
-  help     print this
+  demo          the main job from start to end: base, extensions, registry, ISO image, boot
+  inputs        fetch the real kernels, firmware and programs into target/inputs
+  test          check and test everything, as the continuous integration does
+  check         format, lints and documentation only
+  docs          build the documentation of all rooms
+  bench image   measure our images against mksquashfs, gensquashfs and mkfs.erofs
+  bench grid    measure block sizes and levels: size, time to build, time to read
+  fuzz          run every fuzz target for ten minutes, or for --seconds N
+  help          print this
+
+Both measurements take --runs N, and refresh their tables in docs/benchmarks.md.
 ";
 
 fn main() -> ExitCode {
@@ -33,7 +39,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(&workspace),
         ["check"] => test::check(&workspace),
         ["docs"] => exit(test::document(&workspace)),
-        ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => {
+        ["help"] | [.., "--help" | "-h"] => {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
@@ -41,12 +47,19 @@ fn main() -> ExitCode {
             eprint!("{HELP}");
             ExitCode::from(2)
         }
-        _ => {
-            steps::report(&Error::UnknownChore(words.join(" ")));
-            eprint!("\n{HELP}");
-            ExitCode::from(2)
-        }
+        ["fuzz", ref rest @ ..] => fuzz::fuzz(&workspace, rest),
+        ["bench", ref rest @ ..] => match Bench::parse(rest) {
+            Ok(bench) => bench.run(&workspace),
+            Err(error) => misused(&error),
+        },
+        _ => misused(&Error::UnknownChore(words.join(" "))),
     }
+}
+
+fn misused(error: &Error) -> ExitCode {
+    steps::report(error);
+    eprint!("\n{HELP}");
+    ExitCode::from(2)
 }
 
 /// Lists the packages of the cache, fetched now or before.

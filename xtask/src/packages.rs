@@ -1,4 +1,4 @@
-//! The system's tools that demo and tests use, and the Debian packages that have them.
+//! The system's tools that the chores use, and the Debian packages that have them.
 
 use std::fmt;
 use std::path::Path;
@@ -48,14 +48,32 @@ pub const DEMO: &[Tool] = &[
 
 /// The independent readers and writers that the tests compare ours with.
 pub const TEST: &[Tool] = &[
+    program("bsdtar", "libarchive-tools"),
     program("cpio", "cpio"),
+    program("gensquashfs", "squashfs-tools-ng"),
+    program("mksquashfs", "squashfs-tools"),
     program("modinfo", "kmod"),
     program("mtype", "mtools"),
     program("objcopy", "binutils"),
     program("openssl", "openssl"),
+    program("tar", "tar"),
     program("unsquashfs", "squashfs-tools"),
+    program("veritysetup", "cryptsetup-bin"),
     program("xorriso", "xorriso"),
+    program("zstd", "zstd"),
 ];
+
+/// The writers of images that ours is measured against, and what measures them.
+pub const BENCH: &[Tool] = &[
+    Tool { shows: Shows::File("/usr/bin/time"), package: "time" },
+    program("gensquashfs", "squashfs-tools-ng"),
+    program("mkfs.erofs", "erofs-utils"),
+    program("mksquashfs", "squashfs-tools"),
+];
+
+/// To load modules from images in a virtual machine, beside what [`BENCH`] has.
+pub const BENCH_GUEST: &[Tool] =
+    &[program("cpio", "cpio"), program("depmod", "kmod"), program("qemu-system-x86_64", "qemu-system-x86")];
 
 /// How long another apt or dpkg may hold its locks.
 const LOCK_LIMIT: Duration = Duration::from_secs(180);

@@ -47,6 +47,15 @@ pub fn build(workspace: &Workspace, speed: Speed) -> Result<Programs, Error> {
     })
 }
 
+/// Builds the builder program alone, as users get it.
+///
+/// # Errors
+/// [`Error::Failed`]; cargo has printed why.
+pub fn build_extbuild(workspace: &Workspace) -> Result<PathBuf, Error> {
+    command::run(&mut workspace.cargo(&["build", "--release", "-p", "extbuild"]))?;
+    Ok(workspace.cargo_target().join("release/extbuild"))
+}
+
 /// Builds the boot program in a directory of its own: other flags in the same one would make cargo build everything
 /// anew each time. With `--target`, the flags do not reach build scripts and macros, which must be dynamic.
 fn build_runtime(workspace: &Workspace) -> Result<PathBuf, Error> {

@@ -6,7 +6,7 @@ use crate::inputs::Inputs;
 use crate::programs::{Programs, Speed};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{Error, command, demo, inputs, packages, programs};
+use crate::{Error, command, demo, fuzz, inputs, packages, programs};
 
 /// Everything, from a fresh machine to the last test; ends at the first step that fails.
 pub fn test(workspace: &Workspace) -> ExitCode {
@@ -29,6 +29,7 @@ fn all(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
     without_running(steps, workspace)?;
     let programs = steps.run("our programs", || programs::build(workspace, Speed::Tests))?;
     steps.run("tests", || run_tests(workspace, &inputs, &programs))?;
+    steps.run("fuzzing", || fuzz::briefly(workspace))?;
     steps.run("demo", || demo::run(workspace, &inputs, &programs))?;
     steps.run("documentation tests", || {
         command::run(&mut workspace.cargo(&["test", "--doc", "--workspace", "--all-features"]))

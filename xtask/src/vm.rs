@@ -56,7 +56,7 @@ impl Vm {
 }
 
 /// QEMU ends an option's value at a comma, and reads two as one (qemu(1), "-drive").
-fn escaped(path: &Path) -> String {
+pub(crate) fn escaped(path: &Path) -> String {
     path.to_string_lossy().replace(',', ",,")
 }
 
@@ -66,7 +66,8 @@ enum Heard {
     Complaint(Vec<u8>),
 }
 
-fn listen(
+/// Runs QEMU, or what stands for it in a test, until it prints a line that ends with `awaited`; as [`Vm::boot`].
+pub(crate) fn listen(
     program: &mut Command,
     console: &Path,
     limit: Duration,

@@ -41,6 +41,11 @@ impl Workspace {
         self.target().join("inputs")
     }
 
+    /// What the benchmarks pack and write.
+    pub fn bench(&self) -> PathBuf {
+        self.target().join("bench")
+    }
+
     /// `cargo …`, of the toolchain that runs us, in the top directory.
     ///
     /// What `cargo run` tells us about our own package is no business of the inner cargo: build scripts that look at

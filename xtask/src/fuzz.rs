@@ -1,0 +1,111 @@
+//! Fuzzing: every parser of a stranger's bytes against inputs that coverage leads to.
+//!
+//! The targets are ordinary programs of the room `fuzz` with libFuzzer linked in. Coverage needs nothing but options that
+//! a stable compiler passes on to LLVM. Sound seeds are made anew each time, what was found interesting stays in
+//! `target/fuzz/corpus`, and what once failed in `fuzz/regressions` comes first.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use crate::progress::{Task, seconds};
+use crate::steps::Steps;
+use crate::workspace::Workspace;
+use crate::{Error, command};
+
+/// Each is a program `fuzz-NAME`.
+const TARGETS: [&str; 3] = ["image", "tar", "deb"];
+
+/// How long each target runs when somebody asks for fuzzing.
+const LONG: Duration = Duration::from_secs(600);
+
+/// How long each runs among the tests: enough to go through the corpus and notice that a target is broken.
+const SHORT: Duration = Duration::from_secs(10);
+
+/// Instrumentation as libFuzzer wants it (LLVM, "SanitizerCoverage"), and the checks that a release build leaves out.
+const FLAGS: &str = "-C passes=sancov-module -C llvm-args=-sanitizer-coverage-level=4 \
+    -C llvm-args=-sanitizer-coverage-inline-8bit-counters -C llvm-args=-sanitizer-coverage-pc-table \
+    -C llvm-args=-sanitizer-coverage-trace-compares -C codegen-units=1 -C debug-assertions -C overflow-checks";
+
+/// With a target named, the flags do not reach build scripts and macros.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+
+/// What libFuzzer bounds: bytes of an input, seconds for one, MiB of memory.
+const BOUNDS: [&str; 3] = ["-max_len=65536", "-timeout=10", "-rss_limit_mb=1024"];
+
+/// Runs all targets, [`LONG`] each or as many seconds as the only argument says.
+pub fn fuzz(workspace: &Workspace, arguments: &[&str]) -> ExitCode {
+    let mut steps = Steps::default();
+    let result = parse(arguments).and_then(|time| {
+        let fuzzers = steps.run("fuzz targets", || build(workspace))?;
+        steps.run("fuzzing", || run(workspace, &fuzzers, time))
+    });
+    steps.finish(result)
+}
+
+/// The short run that is part of the tests.
+///
+/// # Errors
+/// [`Error::FailedQuietly`], with what libFuzzer says of the input that failed.
+pub fn briefly(workspace: &Workspace) -> Result<(), Error> {
+    run(workspace, &build(workspace)?, SHORT)
+}
+
+fn parse(arguments: &[&str]) -> Result<Duration, Error> {
+    match arguments {
+        [] => Ok(LONG),
+        ["--seconds", number] if number.parse::<u32>().is_ok_and(|number| number > 0) => {
+            Ok(Duration::from_secs(number.parse().unwrap_or_default()))
+        }
+        _ => Err(Error::UnknownChore(format!("fuzz {}", arguments.join(" ")))),
+    }
+}
+
+/// Builds the targets and returns the directory with their programs.
+fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
+    let dir = workspace.cargo_target().join("fuzz-build");
+    let mut cargo = workspace.cargo(&["build", "--release", "-p", "fuzz", "--bins", "--target", PLATFORM]);
+    cargo.env("RUSTFLAGS", FLAGS).env("CARGO_TARGET_DIR", &dir);
+    command::run(&mut cargo)?;
+    Ok(dir.join(PLATFORM).join("release"))
+}
+
+fn run(workspace: &Workspace, programs: &Path, time: Duration) -> Result<(), Error> {
+    let dir = workspace.target().join("fuzz");
+    let corpus = dir.join("corpus");
+    let (findings, scratch) = (dir.join("findings"), dir.join("scratch"));
+    for dir in [&findings, &scratch] {
+        fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
+    }
+    command::read(Command::new(programs.join("fuzz-seeds")).arg(&corpus))?;
+    for target in TARGETS {
+        let mut fuzzer = Command::new(programs.join(format!("fuzz-{target}")));
+        fuzzer.arg(corpus.join(target));
+        let regressions = workspace.root().join("fuzz/regressions").join(target);
+        if regressions.is_dir() {
+            fuzzer.arg(regressions);
+        }
+        fuzzer.args(BOUNDS).arg(format!("-max_total_time={}", time.as_secs()));
+        fuzzer.arg(format!("-artifact_prefix={}/{target}-", findings.display()));
+        let task = Task::spin(format!("fuzzing {target} for {}", seconds(time)));
+        // Large temporary files are part of some inputs; they have no names, but a place.
+        command::read(fuzzer.arg("-print_final_stats=1").env("TMPDIR", &scratch))?;
+        task.finish("nothing found");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_ten_minutes_or_what_was_said() {
+        assert_eq!(parse(&[]).unwrap(), LONG);
+        assert_eq!(parse(&["--seconds", "30"]).unwrap(), Duration::from_secs(30));
+        for wrong in [&["30"][..], &["--seconds"], &["--seconds", "0"], &["--seconds", "-1"], &["image"]] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
