@@ -1,5 +1,8 @@
 //! Real archives with a few bytes changed: they are refused, or they mean to GNU tar and bsdtar what they mean here.
 
+// clippy.toml allows it in test functions; these are their helpers.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,5 +1,8 @@
 //! Archives as GNU tar and bsdtar write them, in every dialect, against the tree that they were made of.
 
+// clippy.toml allows it in test functions; these are their helpers.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::Read;

@@ -33,6 +33,8 @@ impl Decompressor {
     /// Fills the front of `place` and says how much of it. All of `stored` must belong to the block.
     pub(crate) fn decompress(&mut self, stored: &[u8], place: &mut [u8]) -> Result<usize, BadBlock> {
         match self {
+            // To zstd this is a whole number of frames, namely none.
+            _ if stored.is_empty() => Err(BadBlock),
             Decompressor::Gzip(zlib) => inflate(zlib, stored, place),
             Decompressor::Lz4 => lz4_flex::block::decompress_into(stored, place).map_err(|_| BadBlock),
             Decompressor::Xz => unxz(stored, place),

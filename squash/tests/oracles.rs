@@ -201,21 +201,37 @@ fn unsquashfs_names_the_options_that_the_image_was_made_with() {
 
 #[test]
 fn hard_links_are_one_inode_with_several_names() {
-    // The second name is before the file and in another directory, and the numbers lie more than 32,767 apart.
-    let nodes = (0..40_000).map(|n| (format!("/m/{n:05}"), link("t")));
-    let names = [
+    // The second name is before the file and in another directory.
+    let nodes = [
         ("/z/file", file(noise(200_000))),
         ("/a/name", hard_link("/z/file")),
-        ("/m/00000x", hard_link("/z/file")),
+        ("/m/name", hard_link("/z/file")),
+        ("/b", file("small")),
+        ("/c", hard_link("/b")),
     ];
-    let small = [("/b", file("small")), ("/c", hard_link("/b"))];
-    let tree = tree(nodes.chain(names.into_iter().chain(small).map(|(path, node)| (path.to_owned(), node))));
+    let tree = tree(nodes.map(|(path, node)| (path.to_owned(), node)));
     let image = check_without_backhand(&tree, &Options::default());
-    assert_eq!(image.packed.facts.inodes, 40_000 + 2 + 4);
+    assert_eq!(image.packed.facts.inodes, 4 + 2);
     let mounted = readers::Mounted::new(image.path());
     let inode = |name: &str| mounted.path().join(name).metadata().unwrap().ino();
-    assert_eq!((inode("a/name"), inode("m/00000x")), (inode("z/file"), inode("z/file")));
+    assert_eq!((inode("a/name"), inode("m/name")), (inode("z/file"), inode("z/file")));
     assert_eq!(inode("b"), inode("c"));
+}
+
+#[test]
+fn a_hard_link_is_found_however_far_the_number_of_its_file() {
+    // A directory entry says the distance of inode numbers in 16 bits.
+    let nodes = (0..40_000).map(|n| (format!("/m/{n:05}"), link("t")));
+    let names =
+        [("/z/file", file("far")), ("/m/00000x", hard_link("/z/file")), ("/m/20000x", hard_link("/z/file"))];
+    let image =
+        Image::of(&tree(nodes.chain(names.map(|(path, node)| (path.to_owned(), node)))), &Options::default());
+    must_be_root();
+    let mounted = readers::Mounted::new(image.path());
+    for name in ["m/00000x", "m/20000x", "z/file"] {
+        assert_eq!(std::fs::read(mounted.path().join(name)).unwrap(), b"far");
+    }
+    assert_eq!(std::fs::read_link(mounted.path().join("m/39999")).unwrap().to_str(), Some("t"));
 }
 
 #[test]

@@ -158,6 +158,15 @@ fn content_that_is_not_in_its_source() {
 }
 
 #[test]
+fn two_contents_with_the_same_path() {
+    let context = author();
+    context.write("more/readme", "another one\n");
+    let more = MANIFEST.replace("    dir: files\n", "    dir: files\n  more:\n    dir: more\n");
+    context.write("extension.yaml", more + "  - from: more\n    to: /usr/share/acme\n");
+    insta::assert_snapshot!(refused(&context));
+}
+
+#[test]
 fn path_outside_the_allowed_roots() {
     insta::assert_snapshot!(refused_manifest(&MANIFEST.replace("to: /usr/share/acme", "to: /etc/acme")));
 }

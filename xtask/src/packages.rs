@@ -60,6 +60,7 @@ pub const TEST: &[Tool] = &[
     program("unsquashfs", "squashfs-tools"),
     program("veritysetup", "cryptsetup-bin"),
     program("xorriso", "xorriso"),
+    program("xz", "xz-utils"),
     program("zstd", "zstd"),
 ];
 

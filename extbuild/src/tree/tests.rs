@@ -1,3 +1,8 @@
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests; the allowance in clippy.toml covers only the tests themselves"
+)]
+
 use spec::ExtensionName;
 use spec::manifest::Manifest;
 
@@ -17,7 +22,7 @@ impl Author {
         Author(dir)
     }
 
-    fn collect(&self, contents: &[(&str, &str, &str)]) -> Result<Tree, String> {
+    fn collect(&self, contents: &[(&str, &str, &str)]) -> Tree {
         let contents: String = contents
             .iter()
             .map(|(from, path, to)| format!("- {{from: {from}, path: {path}, to: {to}}}\n"))
@@ -30,36 +35,44 @@ impl Author {
         let search = SearchPath { manifest: self.0.path().to_owned(), others: Vec::new() };
         let name: ExtensionName = "acme".parse().unwrap();
         let owner = Owner::Extension { name: &name, kernel: None };
-        collect(&manifest.payload, &Variables::default(), &search, owner)
-            .map_err(|error| format!("{error:?}"))
+        collect(&manifest.payload, &Variables::default(), &search, owner).unwrap()
     }
 }
 
 #[test]
 fn contents_meet_in_directories() {
-    let tree = Author::new().collect(&[("one", "/", "/usr"), ("two", "/a/y", "/usr/a/y")]).unwrap();
+    let tree = Author::new().collect(&[("one", "/", "/usr"), ("two", "/a/y", "/usr/a/y")]);
     assert_eq!(tree.listing().to_text(), "/usr/\n/usr/a/\n/usr/a/x\n/usr/a/y/\n/usr/a/y/z\n");
 }
 
 #[test]
 fn a_conflict_names_both_contents_and_their_sources() {
-    let author = Author::new();
-    for (contents, message) in [
-        (
-            [("one", "/", "/usr"), ("two", "/", "/usr")],
-            "e.yaml:8:10: /usr/a/x comes from the source \"two\" and also, at e.yaml:7:10, from \"one\"",
-        ),
-        (
-            [("one", "/a/x", "/usr/a/y"), ("two", "/a/y/z", "/usr/a/y/z")],
-            "e.yaml:7:10: /usr/a/y from the source \"one\" is not a directory, but /usr/a/y/z comes, at e.yaml:8:10, from \"two\"",
-        ),
-        (
-            [("two", "/a/y/z", "/usr/a/y/z"), ("one", "/a/x", "/usr/a/y")],
-            "e.yaml:8:10: /usr/a/y from the source \"one\" is not a directory, but /usr/a/y/z comes, at e.yaml:7:10, from \"two\"",
-        ),
-    ] {
-        assert_eq!(author.collect(&contents).unwrap_err(), message);
-    }
+    let content = |from: &str, place: &str| Content {
+        from: from.to_owned(),
+        path: Template::literal("/"),
+        to: Template::literal("/usr"),
+        executable: false,
+        place: place.to_owned(),
+    };
+    let (tools, extra) = (content("tools", "a.yaml:9:5"), content("extra", "a.yaml:12:5"));
+    let file = || Node::File { mode: squash::Mode::FILE, content: squash::Content::Bytes(Vec::new()) };
+    let message = |first: &str, second: &str| {
+        let admitted =
+            vec![(first.parse().unwrap(), file(), &tools), (second.parse().unwrap(), file(), &extra)];
+        assemble(admitted).unwrap_err().to_string()
+    };
+    assert_eq!(
+        message("/usr/bin/x", "/usr/bin/x"),
+        "a.yaml:12:5: /usr/bin/x comes from the source \"extra\" and also, at a.yaml:9:5, from \"tools\""
+    );
+    assert_eq!(
+        message("/usr/bin", "/usr/bin/x"),
+        "a.yaml:9:5: /usr/bin from the source \"tools\" is not a directory, but /usr/bin/x comes, at a.yaml:12:5, from \"extra\""
+    );
+    assert_eq!(
+        message("/usr/bin/x", "/usr/bin"),
+        "a.yaml:12:5: /usr/bin from the source \"extra\" is not a directory, but /usr/bin/x comes, at a.yaml:9:5, from \"tools\""
+    );
 }
 
 #[test]
@@ -69,7 +82,7 @@ fn names_of_one_file_stay_names_of_one_file() {
         |name: &str| std::fs::hard_link(author.0.path().join("one/a/x"), author.0.path().join(name)).unwrap();
     ["one/0", "one/b", "one/c"].map(link);
     let shown = |contents: &[(&str, &str, &str)]| -> Vec<String> {
-        let tree = author.collect(contents).unwrap();
+        let tree = author.collect(contents);
         let leaf = |(path, node): (&TreePath, &Node)| match node {
             Node::HardLink { target } => Some(format!("{path} -> {target}")),
             Node::File { .. } => Some(path.to_string()),

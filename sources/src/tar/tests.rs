@@ -227,8 +227,8 @@ fn what_has_attributes_is_marked_and_so_are_its_links() {
 fn old_sparse(change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     changed((b'S', "s", &[b'x'; 1024]), |header| {
         put(header, 257, b"ustar  \0");
-        put(header, 386, b"00000001000\000000001000\0");
-        put(header, 410, b"00000006000\000000001000\0");
+        put(header, 386, b"00000001000\x0000000001000\0");
+        put(header, 410, b"00000006000\x0000000001000\0");
         put(header, 483, b"00000010000\0");
         change(header);
     })

@@ -16,8 +16,7 @@ pub(super) fn check(
     findings: &mut Findings,
 ) -> Result<(), Unreadable> {
     let size = source.size().map_err(Unreadable::Read)?;
-    // An image is not longer than its file, so it is no problem to round up.
-    let padded = superblock.bytes_used.next_multiple_of(IMAGE_ALIGNMENT);
+    let padded = superblock.bytes_used.checked_next_multiple_of(IMAGE_ALIGNMENT).unwrap_or(size);
     if !is_zero(source, superblock.bytes_used, padded.min(size))? {
         findings.add(Rule::Padding(superblock.bytes_used), || Place::Image);
     }

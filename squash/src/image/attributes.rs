@@ -3,8 +3,10 @@
 use super::metadata::Table;
 use crate::format::{MetadataRef, XattrEntry, XattrId, XattrValue, xattr};
 
-/// How many names of one inode are told. The kernel may be lied to with thousands; a reader gets the idea from a few.
-const NAMES_MAX: usize = 8;
+/// How many names of one inode are told, and how many bytes of each: there may be thousands of 64 KiB, the same ones for
+/// every inode, and a reader gets the idea from a few.
+const NAMES_MAX: usize = 4;
+const SHOWN_MAX: usize = 64;
 
 /// The attribute table of an image.
 #[derive(Debug)]
@@ -39,5 +41,5 @@ fn take_name(bytes: &mut &[u8]) -> Option<String> {
     let value = XattrValue::take(bytes)?;
     bytes.split_off(..usize::try_from(value.size).ok()?)?;
     let prefix = xattr::PREFIXES.iter().find(|(id, _)| *id == kind & !xattr::OUT_OF_LINE);
-    Some(format!("{}{}", prefix.map_or("", |(_, prefix)| prefix), name.escape_ascii()))
+    Some(format!("{}{}", prefix.map_or("", |(_, prefix)| prefix), name[..name.len().min(SHOWN_MAX)].escape_ascii()))
 }

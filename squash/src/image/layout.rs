@@ -160,6 +160,9 @@ fn data_start(source: &dyn Source, superblock: &Superblock) -> Result<u64, Unrea
         return Ok(start);
     }
     let mut header = [0; 2];
+    if superblock.bytes_used < start + header.len() as u64 {
+        return Err(TableKind::Inodes.fault(LayoutFault::Missing));
+    }
     source.read_exact_at(&mut header, start).map_err(Unreadable::Read)?;
     let len = u16::from_le_bytes(header) & !METADATA_RAW;
     Ok(start + 2 + u64::from(len))

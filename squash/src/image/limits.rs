@@ -9,8 +9,8 @@ use super::Unreadable;
 pub struct Limits {
     /// Most files, directories and links, the root included.
     pub inodes: u32,
-    /// Most bytes of metadata after decompression: inodes, directories and the smaller tables together. An opened
-    /// image takes at most about 16 times this much memory, and usually twice.
+    /// Most bytes of metadata after decompression: inodes, directories and the smaller tables together. All paths
+    /// together may have as many bytes again. An opened image takes this much memory, and some 300 bytes an inode.
     pub metadata: u32,
     /// Deepest directory; the root is at depth 0.
     pub depth: u16,

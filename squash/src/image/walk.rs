@@ -51,6 +51,7 @@ pub(super) fn walk(
         inode_bytes: Coverage::default(),
         listing_bytes: Coverage::default(),
         listed: 1,
+        path_bytes: 0,
         broken: 0,
         complete: true,
     };
@@ -91,6 +92,8 @@ struct Walk<'a> {
     listing_bytes: Coverage,
     /// Names seen, the root included.
     listed: usize,
+    /// Bytes of their paths together.
+    path_bytes: usize,
     broken: u32,
     /// Was everything read that there is?
     complete: bool,
@@ -101,6 +104,7 @@ impl Walk<'_> {
         let mut waiting = Vec::new();
         self.root(&mut waiting)?;
         while let Some(Waiting { parent, listed, path_len }) = waiting.pop() {
+            self.take_path(path_len)?;
             let site = Site { parent, name: listed.name.clone() };
             if let Some(rule) = name_fault(&self.nodes.names()[listed.name.clone()]) {
                 self.report(&site, rule);
@@ -114,6 +118,16 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Few bytes make many long paths, which callers put into memory.
+    fn take_path(&mut self, len: usize) -> Result<(), Unreadable> {
+        self.path_bytes = self.path_bytes.saturating_add(len);
+        let limit = self.limits.metadata;
+        match self.path_bytes > limit as usize {
+            true => Err(Unreadable::Limit { what: "bytes of paths", limit: limit.into() }),
+            false => Ok(()),
+        }
     }
 
     fn root(&mut self, waiting: &mut Vec<Waiting>) -> Result<(), Unreadable> {

@@ -28,6 +28,7 @@ pub(crate) mod field {
     pub(crate) const DIRECTORY_SIZE: usize = 20;
     pub(crate) const DIRECTORY_START: usize = 24;
     pub(crate) const DIRECTORY_PARENT: usize = 28;
+    pub(crate) const DIRECTORY_INDEX_COUNT: usize = 32;
     pub(crate) const DIRECTORY_OFFSET: usize = 34;
     pub(crate) const DIRECTORY_XATTR: usize = 36;
     pub(crate) const DIRECTORY_INDEX: usize = 40;
@@ -132,6 +133,12 @@ impl Craft {
     /// Where an inode is in the inode table, which is one block.
     pub(crate) fn offset(&self, path: &str) -> u16 {
         (self.mark(&format!("inode {path}")) - self.mark("inodes")) as u16
+    }
+
+    /// Gives a place a name.
+    pub(crate) fn marked(mut self, mark: &str, at: usize) -> Craft {
+        self.marks.insert(mark.to_owned(), at);
+        self
     }
 
     pub(crate) fn put(mut self, mark: &str, field: usize, bytes: &[u8]) -> Craft {

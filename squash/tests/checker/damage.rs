@@ -67,7 +67,7 @@ fn a_few_changed_bytes_do_no_harm() {
     for seed in seeds() {
         // The superblock, the tables at the end, and anything.
         let places = [0..96, seed.len().saturating_sub(5000)..seed.len(), 0..seed.len()];
-        for _ in 0..150 {
+        for _ in 0..60 {
             let mut image = seed.clone();
             let place = &places[random.below(places.len())];
             for _ in 0..=random.below(4) {
@@ -82,7 +82,7 @@ fn a_few_changed_bytes_do_no_harm() {
 #[test]
 fn an_image_may_end_anywhere() {
     for image in writers::small_images() {
-        for len in (0..image.len()).step_by(image.len() / 500 + 1).chain(0..200) {
+        for len in (0..image.len()).step_by(image.len() / 200 + 1).chain(0..200) {
             use_all_of(&image[..len.min(image.len())]);
         }
     }
@@ -94,8 +94,7 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..2000),
         seed in any::<prop::sample::Index>(),
     ) {
-        let (_, good) = corpus::all().swap_remove(0);
-        let mut image = good;
+        let mut image = corpus::good();
         let at = 96 + seed.index(image.len() - 96);
         let end = (at + bytes.len()).min(image.len());
         image[at..end].copy_from_slice(&bytes[..end - at]);

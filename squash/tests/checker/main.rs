@@ -8,7 +8,7 @@ mod damage;
 mod seen;
 mod writers;
 
-use squash::image::{Image, Limits, Severity};
+use squash::image::{Image, Limits};
 
 /// Everything that is found in an image, as sentences.
 fn findings(image: &[u8]) -> Vec<String> {
@@ -20,10 +20,4 @@ fn findings_within(image: &[u8], limits: &Limits) -> Vec<String> {
         Ok(image) => image.findings().iter().map(ToString::to_string).collect(),
         Err(unreadable) => vec![spec::sentence(&unreadable)],
     }
-}
-
-/// The findings that no sound image has.
-fn unsound(image: &Image) -> Vec<String> {
-    let unsound = image.findings().iter().filter(|finding| finding.rule.severity() == Severity::Unsound);
-    unsound.map(ToString::to_string).collect()
 }

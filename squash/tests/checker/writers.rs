@@ -9,7 +9,6 @@ use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 use squash::image::{Image, Limits};
 
 use crate::seen::{assert_same, by_checker, by_kernel, real_kernel, run};
-use crate::unsound;
 
 /// A directory with everything that an extension may have: lengths around the block sizes, holes, equal files, hard
 /// links, long names and a listing of many metadata blocks.
