@@ -177,8 +177,8 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    fn of(content: &Content) -> Origin {
-        Origin { place: content.place.clone(), source: content.from.clone() }
+    fn of(content: &Content) -> Box<Origin> {
+        Box::new(Origin { place: content.place.clone(), source: content.from.clone() })
     }
 }
 
@@ -190,12 +190,12 @@ pub(crate) enum ContentError {
     #[error("{place}: the source {source_name} has nothing at {path}")]
     Nothing { place: String, source_name: String, path: TreePath, nearest: String },
     #[error("{}: {path} comes from the source \"{}\" and also, at {}, from \"{}\"", own.place, own.source, other.place, other.source)]
-    Twice { path: TreePath, own: Origin, other: Origin },
+    Twice { path: TreePath, own: Box<Origin>, other: Box<Origin> },
     #[error(
         "{}: {path} from the source \"{}\" is not a directory, but {below} comes, at {}, from \"{}\"",
         own.place, own.source, other.place, other.source
     )]
-    NoDirectory { path: TreePath, own: Origin, below: TreePath, other: Origin },
+    NoDirectory { path: TreePath, own: Box<Origin>, below: TreePath, other: Box<Origin> },
     #[error("{place}: the content does not go together with the others")]
     Insert { place: String, source: TreeError },
 }

@@ -68,6 +68,8 @@ fn check_version(member: &Member) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::testing::{FILE, ar, file, paths, tar};
 
@@ -108,6 +110,21 @@ mod tests {
             (&[VERSION, CONTROL, ("data.tar.lzma", b"")], "data.tar.lzma is compressed in an unknown way"),
         ] {
             assert_eq!(listed(members).unwrap_err(), format!("a.deb is not a sound archive: {problem}"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_package_is_listed_or_refused(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            end in any::<prop::sample::Index>(),
+        ) {
+            let mut package = ar(&[VERSION, CONTROL, ("data.tar", &tar(&[FILE]))]);
+            for (place, byte) in changes {
+                *place.get_mut(&mut package) = byte;
+            }
+            let _ = list_deb(file(&package), Path::new("a.deb"));
+            let _ = list_deb(file(&package[..end.index(package.len())]), Path::new("a.deb"));
         }
     }
 }

@@ -80,7 +80,7 @@ fn names_of_one_file_stay_names_of_one_file() {
     let author = Author::new();
     let link =
         |name: &str| std::fs::hard_link(author.0.path().join("one/a/x"), author.0.path().join(name)).unwrap();
-    ["one/0", "one/b", "one/c"].map(link);
+    ["one/0", "one/b", "one/c"].into_iter().for_each(link);
     let shown = |contents: &[(&str, &str, &str)]| -> Vec<String> {
         let tree = author.collect(contents);
         let leaf = |(path, node): (&TreePath, &Node)| match node {

@@ -91,6 +91,8 @@ impl Layer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -132,5 +134,14 @@ mod tests {
     fn layers_are_counted_before_one_is_read() {
         assert_eq!(problem(&layers(501, 1, "")), "it has more than 500 layers");
         assert_eq!(problem(&layers(2, u64::MAX, "")), "its layers have more than 17179869184 bytes");
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_manifest_is_read_or_refused(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = layers(2, 7, "+gzip").into_bytes();
+            *at.get_mut(&mut bytes) = byte;
+            let _ = Manifest::parse(&bytes);
+        }
     }
 }

@@ -114,17 +114,23 @@ fn check(all: &[Measured], extent: Extent) -> Result<(), Error> {
     Ok(())
 }
 
-/// How many entries an image has, its top counted. None of the packages has hard links, so an EROFS image has as many
-/// inodes.
+/// How many entries an image has, its top counted, as the tools of its own format say.
 fn entries_of(image: &Path) -> Result<u64, Error> {
     if image.extension().is_some_and(|end| end == "erofs") {
         let text = command::read(Command::new("dump.erofs").arg("-s").arg(image))?;
-        let count =
-            text.lines().find_map(|line| line.strip_prefix("Filesystem inode count:")?.trim().parse().ok());
-        return count.ok_or_else(|| Error::Bench("dump.erofs does not count inodes".to_owned()));
+        return inodes(&text).ok_or_else(|| Error::Bench("dump.erofs does not count inodes".to_owned()));
     }
-    let list = command::read(Command::new("unsquashfs").arg("-l").arg(image))?;
-    Ok(list.lines().filter(|line| line.starts_with("squashfs-root")).count() as u64)
+    command::read(Command::new("unsquashfs").arg("-l").arg(image)).map(|list| listed(&list))
+}
+
+/// What `dump.erofs -s` says. None of the packages has hard links, so there are as many inodes as entries.
+fn inodes(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix("Filesystem inode count:")?.trim().parse().ok())
+}
+
+/// What `unsquashfs -l` lists, below the name that it gives the top.
+fn listed(text: &str) -> u64 {
+    text.lines().filter(|line| line.starts_with("squashfs-root")).count() as u64
 }
 
 /// After one more change: what the cache gave must be what work gives.
@@ -154,4 +160,20 @@ fn memory(inputs: &Inputs, places: &Places, settings: Settings) -> Result<Table,
         task.finish(&format!("{} MB at the peak", megabytes(usage.peak)));
     }
     Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_counted_as_the_tools_print_them() {
+        let list =
+            "Parallel unsquashfs: Using 2 processors\nsquashfs-root\nsquashfs-root/a\nsquashfs-root/a/b\n";
+        assert_eq!(listed(list), 3);
+        let superblock = "Filesystem blocks:                            12\n\
+            Filesystem inode count:                       8129\nFilesystem created:                           x\n";
+        assert_eq!(inodes(superblock), Some(8129));
+        assert_eq!(inodes("usage: [options] IMAGE"), None);
+    }
 }
