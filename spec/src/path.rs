@@ -1,5 +1,6 @@
 //! Paths inside an image.
 
+use std::cmp::Ordering;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -107,13 +108,21 @@ impl FromStr for TreePath {
 }
 
 impl Ord for TreePath {
-    fn cmp(&self, other: &TreePath) -> std::cmp::Ordering {
-        self.components().cmp(other.components())
+    /// By component, which is by byte with the `/` before all others: where two paths part, the one whose component
+    /// ends is the smaller one.
+    fn cmp(&self, other: &TreePath) -> Ordering {
+        let (own, other) = (self.0.as_bytes(), other.0.as_bytes());
+        match own.iter().zip(other).find(|(own, other)| own != other) {
+            None => own.len().cmp(&other.len()),
+            Some((b'/', _)) => Ordering::Less,
+            Some((_, b'/')) => Ordering::Greater,
+            Some((own, other)) => own.cmp(other),
+        }
     }
 }
 
 impl PartialOrd for TreePath {
-    fn partial_cmp(&self, other: &TreePath) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &TreePath) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
@@ -148,6 +157,18 @@ mod tests {
         let mut paths = ["/a-b", "/a/c", "/a"].map(path);
         paths.sort();
         assert_eq!(paths.map(String::from), ["/a", "/a/c", "/a-b"]);
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_components() {
+        let parts = ["a", "a!", "aa", "ab", "b", "\u{e9}"];
+        let deeper = |path: &TreePath| parts.map(|part| path.join(part).unwrap());
+        let mut paths = vec![TreePath::root()];
+        paths.extend(deeper(&paths[0]));
+        paths.extend(paths[1..].iter().flat_map(deeper).collect::<Vec<_>>());
+        for (a, b) in paths.iter().flat_map(|a| paths.iter().map(move |b| (a, b))) {
+            assert_eq!(a.cmp(b), a.components().cmp(b.components()), "{a} {b}");
+        }
     }
 
     #[test]

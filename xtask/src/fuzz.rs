@@ -5,7 +5,7 @@
 //! `target/fuzz/corpus`, and what once failed in `fuzz/regressions` comes first.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -62,25 +62,35 @@ fn parse(arguments: &[&str]) -> Result<Duration, Error> {
     }
 }
 
-/// Builds the targets and returns the directory with their programs.
-fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
-    let dir = workspace.cargo_target().join("fuzz-build");
-    let mut cargo = workspace.cargo(&["build", "--release", "-p", "fuzz", "--bins", "--target", PLATFORM]);
-    cargo.env("RUSTFLAGS", FLAGS).env("CARGO_TARGET_DIR", &dir);
-    command::run(&mut cargo)?;
-    Ok(dir.join(PLATFORM).join("release"))
+/// What the targets are run with.
+struct Fuzzers {
+    /// The directory with the programs.
+    dir: PathBuf,
+    /// The program that writes seeds; it is no target, so it has no use for coverage.
+    seeds: PathBuf,
 }
 
-fn run(workspace: &Workspace, programs: &Path, time: Duration) -> Result<(), Error> {
+fn build(workspace: &Workspace) -> Result<Fuzzers, Error> {
+    command::run(&mut workspace.cargo(&["build", "-p", "fuzz", "--bin", "fuzz-seeds"]))?;
+    let seeds = workspace.cargo_target().join("debug/fuzz-seeds");
+
+    let dir = workspace.cargo_target().join("fuzz-build");
+    let mut cargo = workspace.cargo(&["build", "--release", "-p", "fuzz", "--target", PLATFORM]);
+    cargo.args(TARGETS.iter().flat_map(|target| ["--bin".to_owned(), format!("fuzz-{target}")]));
+    command::run(cargo.env("RUSTFLAGS", FLAGS).env("CARGO_TARGET_DIR", &dir))?;
+    Ok(Fuzzers { dir: dir.join(PLATFORM).join("release"), seeds })
+}
+
+fn run(workspace: &Workspace, fuzzers: &Fuzzers, time: Duration) -> Result<(), Error> {
     let dir = workspace.target().join("fuzz");
     let corpus = dir.join("corpus");
     let (findings, scratch) = (dir.join("findings"), dir.join("scratch"));
     for dir in [&findings, &scratch] {
         fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
     }
-    command::read(Command::new(programs.join("fuzz-seeds")).arg(&corpus))?;
+    command::read(Command::new(&fuzzers.seeds).arg(&corpus))?;
     for target in TARGETS {
-        let mut fuzzer = Command::new(programs.join(format!("fuzz-{target}")));
+        let mut fuzzer = Command::new(fuzzers.dir.join(format!("fuzz-{target}")));
         fuzzer.arg(corpus.join(target));
         let regressions = workspace.root().join("fuzz/regressions").join(target);
         if regressions.is_dir() {

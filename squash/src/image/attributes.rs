@@ -41,5 +41,9 @@ fn take_name(bytes: &mut &[u8]) -> Option<String> {
     let value = XattrValue::take(bytes)?;
     bytes.split_off(..usize::try_from(value.size).ok()?)?;
     let prefix = xattr::PREFIXES.iter().find(|(id, _)| *id == kind & !xattr::OUT_OF_LINE);
-    Some(format!("{}{}", prefix.map_or("", |(_, prefix)| prefix), name[..name.len().min(SHOWN_MAX)].escape_ascii()))
+    Some(format!(
+        "{}{}",
+        prefix.map_or("", |(_, prefix)| prefix),
+        name[..name.len().min(SHOWN_MAX)].escape_ascii()
+    ))
 }

@@ -94,17 +94,11 @@ impl<'s> Image<'s> {
     /// Every path in the image, for collision checks. What has a name that no path can have is not in it; the findings
     /// say so.
     pub fn listing(&self) -> Listing {
-        let mut listing = Listing::new();
-        for entry in self.entries() {
-            if let Some(path) = entry.path() {
-                let kind = match entry.kind() {
-                    Kind::Directory => listing::Kind::Directory,
-                    Kind::File { .. } | Kind::Symlink { .. } | Kind::Special(_) => listing::Kind::Leaf,
-                };
-                listing.insert(path, kind);
-            }
-        }
-        listing
+        let kind = |entry: Entry<'_>| match entry.kind() {
+            Kind::Directory => listing::Kind::Directory,
+            Kind::File { .. } | Kind::Symlink { .. } | Kind::Special(_) => listing::Kind::Leaf,
+        };
+        self.entries().filter_map(|entry| Some((entry.path()?, kind(entry)))).collect()
     }
 
     /// Bytes in all files together, each counted once whatever its number of names.

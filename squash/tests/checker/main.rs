@@ -5,6 +5,7 @@
 mod corpus;
 mod craft;
 mod damage;
+mod reading;
 mod seen;
 mod writers;
 
