@@ -6,7 +6,7 @@ use squash::Image;
 use squash::image::Limits;
 
 /// Small, so that the time goes into many images and not into a large one.
-const LIMITS: Limits = Limits { inodes: 1000, metadata: 4 << 20, depth: 20, content: 4 << 20 };
+const LIMITS: Limits = Limits { inodes: 1000, names: 1000, metadata: 4 << 20, depth: 20, content: 4 << 20 };
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(image) = Image::open(&bytes, &LIMITS) else { return };
@@ -17,7 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
     let (names, listed) = (image.entries().count(), image.listing().iter().count() + 1);
     if image.findings().is_empty() {
         assert_eq!(names, listed, "every name of a sound image is a path, and each is there once");
-        let leads = |entry: squash::image::Entry<'_>| entry.path().is_some_and(|path| image.entry(&path).is_some());
+        let leads =
+            |entry: squash::image::Entry<'_>| entry.path().is_some_and(|path| image.entry(&path).is_some());
         assert!(image.entries().all(leads), "paths lead to entries");
     }
     for finding in image.findings().iter() {

@@ -34,7 +34,7 @@ const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 /// What libFuzzer bounds: bytes of an input, seconds for one, MiB of memory.
 const BOUNDS: [&str; 3] = ["-max_len=65536", "-timeout=10", "-rss_limit_mb=1024"];
 
-/// Runs all targets, [`LONG`] each or as many seconds as the only argument says.
+/// Runs all targets, ten minutes each or as many seconds as `--seconds` says.
 pub fn fuzz(workspace: &Workspace, arguments: &[&str]) -> ExitCode {
     let mut steps = Steps::default();
     let result = parse(arguments).and_then(|time| {

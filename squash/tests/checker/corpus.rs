@@ -620,6 +620,8 @@ fn limits_of_the_caller_hold() {
     let content = 2 * BLOCK as u64 + 110 + BLOCK as u64;
     assert!(within(|limits| limits.inodes = INODES).is_empty());
     assert_eq!(within(|limits| limits.inodes = INODES - 1), ["it has more than 8 inodes"]);
+    assert!(within(|limits| limits.names = INODES).is_empty());
+    assert_eq!(within(|limits| limits.names = INODES - 1), ["it has more than 8 names"]);
     assert!(within(|limits| limits.depth = 2).is_empty());
     assert_eq!(
         within(|limits| limits.depth = 1),

@@ -9,7 +9,8 @@ use squash::image::{Image, Limits};
 use crate::{corpus, writers};
 
 /// Small, so that also what is within the limits is soon read.
-const LIMITS: Limits = Limits { inodes: 10_000, metadata: 1 << 20, depth: 20, content: 16 << 20 };
+const LIMITS: Limits =
+    Limits { inodes: 10_000, names: 10_000, metadata: 1 << 20, depth: 20, content: 16 << 20 };
 
 /// More than any of these images takes, even with other tests beside it.
 const LONG: Duration = Duration::from_secs(20);

@@ -41,7 +41,7 @@ impl Source for Watched {
 }
 
 #[test]
-fn opening_reads_the_metadata_and_nothing_twice() {
+fn opening_reads_no_content() {
     let source = Watched::new(corpus::good(), None);
     let image = Image::open(&source, &Limits::default()).unwrap();
     assert!(image.findings().is_empty());
@@ -97,7 +97,7 @@ fn files_are_streamed_or_it_is_said_why_not() {
     assert_eq!(full.outcome(), Outcome::Unavailable);
 }
 
-/// The 11 bytes of the fragment block are 4096 in memory, which many blocks like it would make many more of.
+/// The few bytes of this fragment block are 4096 in memory. Many of them would make many more.
 #[test]
 fn c9_fragment_blocks_may_not_hold_more_than_the_files() {
     let stored = zstd::bulk::compress(&[0; BLOCK], 1).unwrap();

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 use squash::image::{Image, Limits};
+use squash::{Compression, Content, Means, Method, Node, Options, Tree, pack};
 
 use crate::seen::{assert_same, by_checker, by_kernel, real_kernel, run};
 
@@ -213,6 +214,32 @@ fn an_image_with_nothing_in_it_is_read_with_and_without_padding() {
         let image = Image::open(&file, &Limits::default()).unwrap();
         assert!(image.findings().is_empty(), "{:?}", image.findings());
         assert_eq!(image.entries().map(|entry| entry.shown()).collect::<Vec<_>>(), ["/"]);
+    }
+}
+
+/// Whoever opens one of our images asks with limits from its facts, which count a file with two names once.
+#[test]
+fn our_own_images_keep_to_their_facts() {
+    let file = |bytes: Vec<u8>| Node::File { mode: squash::Mode::FILE, content: Content::Bytes(bytes) };
+    let mut tree = Tree::new();
+    let mut add = |path: &str, node| tree.insert(path.parse().unwrap(), node).unwrap();
+    add("/usr/text", file(text(20_000)));
+    add("/usr/zeros", file(vec![0; 300_000]));
+    add("/usr/small", file(noise(10)));
+    add("/usr/link", Node::Symlink { target: "text".to_owned() });
+    for n in 0..1000 {
+        add(&format!("/usr/again/{n}"), Node::HardLink { target: "/usr/text".parse().unwrap() });
+    }
+    for method in [Method::Zstd, Method::Gzip, Method::Xz, Method::Lz4] {
+        let options = Options { compression: Compression::new(method, None).unwrap(), ..Options::default() };
+        let mut out = tempfile::NamedTempFile::new().unwrap();
+        let packed = pack(&tree, &options, Means::of_this_machine(), out.as_file_mut(), &mut |_| {}).unwrap();
+        let image = Image::open(out.as_file(), &Limits::of(&packed.facts)).unwrap();
+        assert!(image.findings().is_empty(), "{:?}", image.findings());
+        assert!(image.check_data().unwrap().is_empty());
+        assert_eq!(image.content(), packed.facts.bytes);
+        assert_eq!(image.listing(), tree.listing());
+        assert_same(&by_checker(&image), &by_kernel(out.path()));
     }
 }
 

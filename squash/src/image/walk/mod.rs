@@ -248,14 +248,11 @@ impl Walk<'_> {
             return Ok(());
         }
         let Some(range) = self.claim_listing(site, inode) else { return Ok(()) };
-        let room = self.limits.inodes as usize - self.listed.min(self.limits.inodes as usize);
+        let room = (self.limits.names as usize).saturating_sub(self.listed);
         let mut listing = Listing::read(self.nodes.names(), range.clone(), room + 1);
         self.listed += listing.entries.len();
         if listing.entries.len() > room {
-            return Err(Unreadable::Limit {
-                what: "files, directories and links",
-                limit: self.limits.inodes.into(),
-            });
+            return Err(Unreadable::Limit { what: "names", limit: self.limits.names.into() });
         }
         match listing.broken {
             Some(at) => {
