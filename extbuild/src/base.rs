@@ -12,7 +12,7 @@ use spec::listing::{Kind, Listing};
 use spec::manifest::BaseManifest;
 use spec::template::Variables;
 use spec::{Diagnose, ModuleName, Outcome, TreePath};
-use squash::{Content, Mode, Node, Tree};
+use squash::{BlockSize, Content, Mode, Node, Tree};
 use tempfile::TempDir;
 use terminal::{Failure, Place};
 
@@ -171,9 +171,10 @@ fn write(
     let root = dir.join(files::ROOT);
     let mut file = File::create_new(&root).map_err(Place::cannot("write", &root))?;
     let all = plan.tree.facts().bytes;
-    let packed = squash::pack(&plan.tree, &packing.options, packing.means(), &mut file, &mut |done| {
-        progress(done, all)
-    })?;
+    // Boot waits for all of it.
+    let options = packing.options(BlockSize::default());
+    let packed =
+        squash::pack(&plan.tree, &options, packing.means(), &mut file, &mut |done| progress(done, all))?;
     let description = BaseDescription {
         schema_version: SCHEMA,
         name: plan.manifest.name.clone(),

@@ -17,7 +17,8 @@ pub(crate) struct PackingArgs {
     /// How hard to compress: zstd 1 to 22 [default: 9], gzip 1 to 9 [default: 9], xz 0 to 9 [default: 6]
     #[arg(long)]
     level: Option<u8>,
-    /// The unit in which content is compressed and read: 4K to 1M [default: 128K]
+    /// The unit in which content is compressed and read: 4K to 1M [default: 128K for a base and where most of the
+    /// content is kernel modules, else 1M]
     #[arg(long, value_name = "SIZE")]
     block_size: Option<BlockSize>,
     /// Compress on so many threads [default: one for each processor]; the image is the same for any number
@@ -37,13 +38,19 @@ pub(crate) struct PackingArgs {
 /// Everything that [`squash::pack`] needs besides the tree.
 #[derive(Debug)]
 pub struct Packing {
-    /// What the bytes of the image depend on.
-    pub options: Options,
+    compression: Compression,
+    block_size: Option<BlockSize>,
     threads: NonZero<usize>,
     cache: Option<Cache>,
 }
 
 impl Packing {
+    /// What the bytes of the image depend on; `block_size` is what it has unless somebody chose.
+    pub fn options(&self, block_size: BlockSize) -> Options {
+        let block_size = self.block_size.unwrap_or(block_size);
+        Options { compression: self.compression, block_size, ..Options::default() }
+    }
+
     /// What there is to work with.
     pub fn means(&self) -> Means<'_> {
         Means { threads: self.threads, cache: self.cache.as_ref() }
@@ -52,13 +59,9 @@ impl Packing {
 
 impl PackingArgs {
     pub(crate) fn into_packing(self) -> Result<Packing, Failure> {
-        let default = Options::default();
-        let method = self.compression.unwrap_or(default.compression.method());
-        let compression = Compression::new(method, self.level)?;
-        let block_size = self.block_size.unwrap_or(default.block_size);
+        let compression = Compression::new(self.compression.unwrap_or_default(), self.level)?;
         let threads = self.jobs.unwrap_or(Means::of_this_machine().threads);
-        let options = Options { compression, block_size, ..default };
-        Ok(Packing { options, threads, cache: self.open_cache()? })
+        Ok(Packing { compression, block_size: self.block_size, threads, cache: self.open_cache()? })
     }
 
     /// A directory that was named must do; where there is no usual one, or it is of no use, images are packed without.

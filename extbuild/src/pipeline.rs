@@ -8,7 +8,7 @@ use catalog::{Descriptor, NewExtension, Store};
 use spec::artifact::ExtensionConfig;
 use spec::manifest::Manifest;
 use spec::{Arch, Diagnose, Outcome, yaml};
-use squash::Packed;
+use squash::{BlockSize, Packed};
 use terminal::{Failure, Place};
 
 use crate::base_dir::Base;
@@ -82,9 +82,9 @@ fn pack(
     let temporary = || Place::cannot("use a temporary file in", std::env::temp_dir());
     let mut file = tempfile::tempfile().map_err(temporary())?;
     let all = plan.config.content.bytes;
-    let packed = squash::pack(&plan.tree, &packing.options, packing.means(), &mut file, &mut |done| {
-        progress(done, all)
-    })?;
+    let options = packing.options(BlockSize::suited_to(&plan.tree));
+    let packed =
+        squash::pack(&plan.tree, &options, packing.means(), &mut file, &mut |done| progress(done, all))?;
     file.rewind().map_err(temporary())?;
     Ok((file, packed))
 }

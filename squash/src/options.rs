@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use spec::{Diagnose, Outcome};
+use spec::{Diagnose, Outcome, TreePath};
 
 use crate::format::{self, BLOCK_LOGS};
+use crate::{Node, Tree};
 
 /// How an image is written. The default is what images are built with unless somebody chooses otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,8 +126,8 @@ impl Default for Compression {
     }
 }
 
-/// A block size in bytes: a power of two from 4 KiB to 1 MiB. 128 KiB by default: larger blocks make smaller images
-/// whose cold reads decompress more than was asked for (docs/benchmarks.md).
+/// A block size in bytes: a power of two from 4 KiB to 1 MiB. Larger blocks make smaller images whose cold reads
+/// decompress more than was asked for (docs/benchmarks.md). 128 KiB by default, which is mksquashfs's too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BlockSize(u32);
 
@@ -139,6 +140,21 @@ impl BlockSize {
         }
     }
 
+    /// The size for what a tree holds: 128 KiB where most of the content is kernel modules, for boot waits for them and
+    /// reads one here and one there; 1 MiB for firmware and programs, which are larger and are read from one end to the
+    /// other.
+    pub fn suited_to(tree: &Tree) -> BlockSize {
+        let (mut all, mut modules) = (0u64, 0u64);
+        for (path, node) in tree.iter() {
+            let Node::File { content, .. } = node else { continue };
+            all = all.saturating_add(content.len());
+            if is_module(path) {
+                modules = modules.saturating_add(content.len());
+            }
+        }
+        if modules > all / 2 { BlockSize::default() } else { BlockSize(1 << 20) }
+    }
+
     /// The size in bytes.
     pub fn get(self) -> u32 {
         self.0
@@ -148,6 +164,12 @@ impl BlockSize {
     pub(crate) fn log2(self) -> u16 {
         self.0.trailing_zeros() as u16
     }
+}
+
+/// Compressed or not, as depmod finds them (kmod, tools/depmod.c, `depmod_modules_search_file`).
+fn is_module(path: &TreePath) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    [".ko", ".ko.gz", ".ko.xz", ".ko.zst"].iter().any(|end| name.ends_with(end))
 }
 
 impl Default for BlockSize {
@@ -212,6 +234,7 @@ impl Diagnose for OptionsError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Content, Mode};
 
     #[test]
     fn only_sizes_that_exist_are_taken() {
@@ -226,6 +249,21 @@ mod tests {
         for text in ["", "K", "2M", "4097M", "4294967295K", "-4K", "4 K", "0x1000"] {
             assert_eq!(text.parse::<BlockSize>(), Err(OptionsError::BlockSize(text.to_owned())));
         }
+    }
+
+    #[test]
+    fn modules_get_small_blocks_and_the_rest_large_ones() {
+        let tree = |files: &[(&str, usize)]| {
+            let mut tree = Tree::new();
+            for (path, len) in files {
+                let content = Content::Bytes(vec![0; *len]);
+                tree.insert(path.parse().unwrap(), Node::File { mode: Mode::FILE, content }).unwrap();
+            }
+            BlockSize::suited_to(&tree).get() >> 10
+        };
+        assert_eq!(tree(&[("/m/a.ko", 30), ("/m/b.ko.xz", 30), ("/f", 50)]), 128);
+        assert_eq!(tree(&[("/m/a.ko", 50), ("/m/a.konfig", 60)]), 1024);
+        assert_eq!(tree(&[]), 1024);
     }
 
     #[test]

@@ -8,22 +8,21 @@ use std::path::Path;
 use sources::{Entry, EntryKind};
 use spec::artifact::limits;
 use spec::{Diagnose, Outcome, TreePath};
-use squash::{Mode, ModeError, Node, Packed, Tree};
+use squash::{BlockSize, Means, Mode, ModeError, Node, Options, Packed, Tree};
 use terminal::{Failure, Place, Progress};
 
 use crate::cli::ImagePackArgs;
 use crate::commands::size;
-use crate::packing::Packing;
 
 /// What every ar archive, and so every Debian package, begins with (deb(5)).
 const AR_MAGIC: &[u8; 8] = b"!<arch>\n";
 
 pub(crate) fn run(args: ImagePackArgs) -> Result<(), Failure> {
     let ImagePackArgs { source, output, no_verity, packing, json } = args;
-    let mut packing = packing.into_packing()?;
-    packing.options.verity = !no_verity;
+    let packing = packing.into_packing()?;
     let tree = tree(list(&source)?)?;
-    let packed = write(&tree, &packing, &output)?;
+    let options = Options { verity: !no_verity, ..packing.options(BlockSize::suited_to(&tree)) };
+    let packed = write(&tree, &options, packing.means(), &output)?;
     if json {
         return Ok(terminal::json(&serde_json::json!({
             "digest": packed.digest,
@@ -79,14 +78,14 @@ fn tree(entries: Vec<Entry>) -> Result<Tree, Failure> {
 }
 
 /// Packs into a file beside the output, which gets its name when it is whole.
-fn write(tree: &Tree, packing: &Packing, output: &Path) -> Result<Packed, Failure> {
+fn write(tree: &Tree, options: &Options, means: Means<'_>, output: &Path) -> Result<Packed, Failure> {
     let cannot = || Place::cannot("write", output);
     let dir = output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut new = tempfile::Builder::new();
     new.prefix(".new-").permissions(Permissions::from_mode(0o666)); // less the umask, as any file
     let mut file = new.tempfile_in(dir).map_err(cannot())?;
     let (progress, all) = (Progress::bytes("packing", 0), tree.facts().bytes);
-    let packed = squash::pack(tree, &packing.options, packing.means(), file.as_file_mut(), &mut |done| {
+    let packed = squash::pack(tree, options, means, file.as_file_mut(), &mut |done| {
         progress.of(done, all);
     })?;
     drop(progress);
