@@ -96,7 +96,7 @@ fn image_cut_short_and_image_with_a_tail() {
 #[test]
 fn flipped_byte_in_the_manifest_config_or_listing() {
     let tool = Extension::new("tool");
-    let config = Digest::of(&serde_json::to_vec(&tool.config).unwrap());
+    let config = Digest::of(&serde_json::to_vec(&tool.stored_config()).unwrap());
     let listing = Digest::of(tool.image().1.to_text().as_bytes());
     let manifest = world().publish(&tool).digest;
     for blob in [manifest, config, listing] {

@@ -105,12 +105,22 @@ impl Extension {
         if let Some(forged) = &self.forged {
             return forged.clone();
         }
+        let tree = self.tree();
+        (pack(&tree), tree.listing())
+    }
+
+    /// The config as it will be stored: with what is in the image.
+    pub fn stored_config(&self) -> ExtensionConfig {
+        ExtensionConfig { content: self.tree().facts(), ..self.config.clone() }
+    }
+
+    fn tree(&self) -> Tree {
         let mut tree = Tree::new();
         for (path, bytes) in &self.files {
             let node = Node::File { mode: Mode::FILE, content: Content::Bytes(bytes.clone()) };
             tree.insert(path.parse().unwrap(), node).unwrap();
         }
-        (pack(&tree), tree.listing())
+        tree
     }
 }
 
@@ -181,7 +191,7 @@ impl World {
         let (image, paths) = extension.image();
         let mut file = open(&image);
         let new = NewExtension {
-            config: &extension.config,
+            config: &extension.stored_config(),
             image: &mut file,
             image_digest: Digest::of(&image),
             image_size: image.len() as u64,
