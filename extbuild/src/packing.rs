@@ -25,7 +25,7 @@ pub(crate) struct PackingArgs {
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
     /// Compress everything anew, and keep nothing for the next time
-    #[arg(long, conflicts_with_all = ["cache_dir", "cache_size"])]
+    #[arg(long)]
     no_cache: bool,
     /// Keep compressed blocks here for the next time [default: tenon/blocks in the user's cache directory]
     #[arg(long, value_name = "DIR", env = "TENON_CACHE_DIR")]

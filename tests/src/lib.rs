@@ -77,7 +77,9 @@ impl Context {
 
     /// Runs `extbuild` in the directory.
     pub fn extbuild(&self, args: &[&str]) -> Said {
-        self.run(Command::new(from_xtask("TENON_EXTBUILD")).args(args))
+        let mut extbuild = Command::new(from_xtask("TENON_EXTBUILD"));
+        // Nobody's own cache is used, nor filled.
+        self.run(extbuild.args(args).env("TENON_CACHE_DIR", self.dir().join("cache")))
     }
 
     /// Runs `extfactory` in the directory.
