@@ -133,6 +133,8 @@ pub(crate) struct InspectArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImageCommand {
     /// Pack a directory, tar archive or Debian package into an image
+    ///
+    /// Files keep their permissions, directories get mode 0755, and everything belongs to root.
     Pack(ImagePackArgs),
     /// Say which rules an image breaks
     Check(ImageCheckArgs),

@@ -11,8 +11,9 @@ use spec::listing::{Kind as Listed, Listing};
 use squash::Image;
 use squash::image::{Entry, Finding, Kind, Limits, Unreadable};
 
-/// Permissions of a directory that the base has too: the topmost layer decides, so it must not take any away or add one.
-const SHARED_DIRECTORY: u16 = 0o755;
+/// Permissions of every directory: the base or another extension may have it too, and the topmost layer decides, so it
+/// must not take any away or add one.
+const DIRECTORY: u16 = 0o755;
 
 /// What is signed about the content of an image.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +24,8 @@ pub struct Promise<'a> {
     pub listing: &'a Listing,
 }
 
-/// Reads the metadata of the image and holds it against the promise, and against the paths of the base.
-pub(crate) fn check(image: &File, promise: Promise<'_>, base: &Listing) -> Result<(), ContentsFault> {
+/// Reads the metadata of the image and holds it against the promise.
+pub(crate) fn check(image: &File, promise: Promise<'_>) -> Result<(), ContentsFault> {
     let image = Image::open(image, &Limits::of(promise.facts))?;
     // A path that is no path is a finding too, so from here on all have one.
     if let Some(finding) = image.findings().iter().next() {
@@ -32,7 +33,7 @@ pub(crate) fn check(image: &File, promise: Promise<'_>, base: &Listing) -> Resul
     }
     for entry in image.entries() {
         let Some(path) = entry.path() else { continue };
-        check_one(&path, entry, promise.listing, base)?;
+        check_one(&path, entry, promise.listing)?;
     }
     let found = image.listing();
     match promise.listing.iter().find(|(path, _)| found.get(path).is_none()) {
@@ -41,12 +42,7 @@ pub(crate) fn check(image: &File, promise: Promise<'_>, base: &Listing) -> Resul
     }
 }
 
-fn check_one(
-    path: &TreePath,
-    entry: Entry<'_>,
-    listing: &Listing,
-    base: &Listing,
-) -> Result<(), ContentsFault> {
+fn check_one(path: &TreePath, entry: Entry<'_>, listing: &Listing) -> Result<(), ContentsFault> {
     let is_root = *path == TreePath::root();
     let kind = match entry.kind() {
         Kind::Directory => Listed::Directory,
@@ -55,8 +51,7 @@ fn check_one(
     if !is_root && listing.get(path) != Some(kind) {
         return Err(ContentsFault::Unlisted(path.clone()));
     }
-    let is_shared = kind == Listed::Directory && (is_root || base.get(path).is_some());
-    if is_shared && entry.mode() != SHARED_DIRECTORY {
+    if kind == Listed::Directory && entry.mode() != DIRECTORY {
         return Err(ContentsFault::Mode { path: path.clone(), mode: entry.mode() });
     }
     match entry.kind() {
@@ -89,7 +84,7 @@ pub enum ContentsFault {
         /// What is wrong with the link.
         what: String,
     },
-    /// A directory of the base with other permissions.
+    /// A directory with other permissions than the rest of the system expects.
     #[error("{path} has mode {mode:04o}, which an extension may not have there")]
     Mode {
         /// The path.

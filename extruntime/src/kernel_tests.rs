@@ -58,13 +58,11 @@ fn expected(bytes: &[u8]) -> Expected {
     Expected { digest: Digest::of(bytes), size: bytes.len() as u64 }
 }
 
-/// Opens an image as that of an extension over a base with `/usr/`.
+/// Opens an image as that of an extension.
 fn open(image: &[u8], listing: &Listing) -> Result<Layer, ReasonCode> {
-    let base = Listing::parse("/usr/\n").unwrap();
     let facts = ContentFacts { inodes: 1000, bytes: 1 << 20 };
     let promise = Promise { facts: &facts, listing };
-    Layer::extension(&world::open(image), &expected(image), promise, &base)
-        .map_err(|error| error.reason().code)
+    Layer::extension(&world::open(image), &expected(image), promise).map_err(|error| error.reason().code)
 }
 
 #[test]
@@ -83,9 +81,8 @@ fn what_was_sealed_is_what_is_served() {
     fs::write(&file, &image).unwrap();
 
     let source = File::open(&file).unwrap();
-    let base = Listing::new();
     let promise = Promise { facts: &tree.facts(), listing: &tree.listing() };
-    let layer = Layer::extension(&source, &expected(&image), promise, &base).unwrap();
+    let layer = Layer::extension(&source, &expected(&image), promise).unwrap();
     let writer = File::options().write(true).open(&file).unwrap();
     writer.write_all_at(&vec![0; image.len()], 0).unwrap();
     let at = dir.path().join("layer");
@@ -183,7 +180,7 @@ fn only_what_an_extension_may_have_is_mounted() {
     }
     let locked = Forged::new();
     locked.chmod("usr", 0o700);
-    assert_eq!(locked.opened(&with_file), malformed, "a directory of the base that is closed");
+    assert_eq!(locked.opened(&with_file), malformed, "a directory that is closed");
 
     let owned = Forged::new();
     chown(owned.path("usr/file"), Some(1000), None).unwrap();

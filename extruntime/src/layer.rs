@@ -3,8 +3,6 @@
 use std::fs::File;
 use std::path::Path;
 
-use spec::listing::Listing;
-
 use crate::cannot::Cannot;
 use crate::content::Expected;
 use crate::contents::{self, Promise};
@@ -30,10 +28,9 @@ impl Layer {
         source: &File,
         expected: &Expected,
         promise: Promise<'_>,
-        base: &Listing,
     ) -> Result<Layer, ImageError> {
         let image = sealed::seal(source, expected)?;
-        contents::check(image.file(), promise, base)?;
+        contents::check(image.file(), promise)?;
         Ok(Layer { mount: Detached::squashfs(&image)?, _image: image })
     }
 

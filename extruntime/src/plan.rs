@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use kabi::index::IndexError;
 use spec::base::files;
 use spec::boot::medium;
-use spec::listing::Listing;
 use spec::status::Status;
 use spec::{Diagnose, KernelRelease, Outcome};
 
@@ -59,15 +58,15 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
         kernel: kernel.clone(),
     };
     let grounds = grounds::gather(config, places)?;
-    let judgement = judge(&grounds, |image| look(image, &grounds.base.listing));
+    let judgement = judge(&grounds, look);
     let activation = Activation::plan(&grounds.base, &judgement.admitted())?;
     Ok(Plan { status: status::of(&judgement, &description, kernel, Vec::new()), activation })
 }
 
-fn look(image: Unopened<'_>, base: &Listing) -> Result<Looked, ImageError> {
+fn look(image: Unopened<'_>) -> Result<Looked, ImageError> {
     let Unopened { file, expected, promise } = image;
     content::copy(&file, &expected, io::sink())?;
-    contents::check(&file, promise, base)?;
+    contents::check(&file, promise)?;
     Ok(Looked)
 }
 

@@ -3,7 +3,7 @@
 //! One file an entry, named by the hash of a block and of how it is compressed:
 //!
 //! ```text
-//! DIR/4f/c0ffee…   32 bytes of checksum over name and content, then the compressed block; nothing after the
+//! DIR/4/fc0ffee…   32 bytes of checksum over name and content, then the compressed block; nothing after the
 //!                  checksum says that the block is stored as it is
 //! ```
 //!
@@ -21,11 +21,10 @@ use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
 use spec::{Diagnose, Outcome};
 
 use crate::compress::{Compressor, Stored};
-use crate::options::BlockSize;
 use crate::{Options, PackError};
 
-/// Entries are spread over so many directories, by the first byte of their names.
-const SHARDS: usize = 256;
+/// Entries are spread over so many directories, by the first digit of their names. Each may keep its part of the limit.
+const SHARDS: usize = 16;
 
 /// What the names of entries begin with while they are written.
 const UNFINISHED: &str = ".new-";
@@ -47,7 +46,7 @@ impl Cache {
     pub const LIMIT: u64 = 2 << 30;
 
     /// Opens the cache at `dir`, which is created for its owner alone where it is not there. `limit` is how many bytes it
-    /// may keep; what was not used for the longest goes first.
+    /// may keep on disk; what was not used for the longest goes first, whenever a build has added something.
     ///
     /// What is in it becomes part of images, so it must belong to whoever uses it, and nobody else may write to it.
     pub fn open(dir: &Path, limit: u64) -> Result<Cache, CacheError> {
@@ -74,7 +73,7 @@ impl Cache {
         let Ok(grown) = self.grown.lock().map(|grown| *grown) else { return };
         for shard in (0..SHARDS).filter(|shard| grown[*shard]) {
             // What cannot be removed today can be removed by the next build.
-            let _ = trim_shard(&self.dir.join(format!("{shard:02x}")), self.limit / SHARDS as u64);
+            let _ = trim_shard(&self.dir.join(format!("{shard:x}")), self.limit / SHARDS as u64);
         }
     }
 
@@ -97,7 +96,7 @@ impl Cache {
         file.write_all(content)?;
         file.persist(name.path(&self.dir))?;
         if let Ok(mut grown) = self.grown.lock() {
-            grown[usize::from(name.0.as_bytes()[0])] = true;
+            grown[usize::from(name.0.as_bytes()[0] >> 4)] = true;
         }
         Ok(())
     }
@@ -160,11 +159,11 @@ pub(crate) struct Name(blake3::Hash);
 
 impl Name {
     fn shard(&self, dir: &Path) -> PathBuf {
-        dir.join(&self.0.to_hex()[..2])
+        dir.join(&self.0.to_hex()[..1])
     }
 
     fn path(&self, dir: &Path) -> PathBuf {
-        self.shard(dir).join(&self.0.to_hex()[2..])
+        self.shard(dir).join(&self.0.to_hex()[1..])
     }
 
     /// Covers the name, so that an entry says nothing under another.
@@ -174,17 +173,20 @@ impl Name {
     }
 }
 
-/// Tells ways to compress apart: method, level, block size, and what the compressor makes of a sample, for another
-/// release of it may make something else.
+/// Tells ways to compress apart: method, level, block size, and the compressor itself, for another release of it may
+/// make something else. It is known by its version where it has one, and by what it makes of a sample of a whole block.
 fn fingerprint(options: &Options) -> Result<blake3::Hash, PackError> {
+    let Options { mtime: _, compression, block_size, verity: _ } = options;
     // Numbers of changing length: matches of many distances and literals in between.
-    let sample: Vec<u8> = (0u32..4096).flat_map(|n| n.wrapping_mul(n).to_string().into_bytes()).collect();
-    let mut compressor = Compressor::new(options.compression, BlockSize::default())?;
+    let numbers = (0u32..).flat_map(|n| n.wrapping_mul(n).to_string().into_bytes());
+    let sample: Vec<u8> = numbers.take(block_size.get() as usize).collect();
+    let mut compressor = Compressor::new(*compression, *block_size)?;
     let (Stored::Compressed(made) | Stored::Raw(made)) = compressor.store(&sample)?;
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&options.compression.method().id().to_le_bytes());
-    hasher.update(&[options.compression.level()]);
-    hasher.update(&options.block_size.get().to_le_bytes());
+    hasher.update(&compression.method().id().to_le_bytes());
+    hasher.update(&[compression.level()]);
+    hasher.update(&block_size.get().to_le_bytes());
+    hasher.update(&zstd::zstd_safe::version_number().to_le_bytes());
     Ok(hasher.update(made).finalize())
 }
 
@@ -197,7 +199,7 @@ fn trim_shard(shard: &Path, limit: u64) -> io::Result<()> {
         let meta = entry.metadata()?;
         let used = meta.modified()?;
         if !entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
-            entries.push((used, meta.len(), entry.path()));
+            entries.push((used, meta.blocks() * 512, entry.path())); // st_blocks, inode(7)
         } else if now.duration_since(used).is_ok_and(|age| age > LEFT_OVER) {
             fs::remove_file(entry.path())?;
         }
@@ -208,8 +210,11 @@ fn trim_shard(shard: &Path, limit: u64) -> io::Result<()> {
         if size <= limit {
             break;
         }
-        fs::remove_file(path)?;
-        size -= len;
+        match fs::remove_file(path) {
+            // Another build trims too.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => size -= len,
+        }
     }
     Ok(())
 }
@@ -252,6 +257,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::BlockSize;
 
     fn cache(limit: u64) -> (tempfile::TempDir, Cache) {
         let dir = tempfile::tempdir().unwrap();
@@ -305,12 +311,13 @@ mod tests {
 
     #[test]
     fn it_keeps_what_was_used_last_and_no_more_than_its_limit() {
-        let (_dir, cache) = cache(SHARDS as u64 * 250);
+        // Room for two entries of a disk block each.
+        let (_dir, cache) = cache(SHARDS as u64 * 2 * 4096);
         let blocks = cache.blocks(&Options::default()).unwrap();
-        // Names of one shard, with entries of 100 bytes each.
+        // Names of one shard, with small entries.
         let names: Vec<Name> = (0u32..)
             .map(|n| blocks.name(&n.to_le_bytes()))
-            .filter(|name| name.0.as_bytes()[0] == 7)
+            .filter(|name| name.0.as_bytes()[0] >> 4 == 7)
             .take(3)
             .collect();
         for (age, name) in [30, 20, 10].into_iter().zip(&names) {

@@ -87,14 +87,16 @@ fn write(
     Ok(Packed { digest, size, facts, verity })
 }
 
-/// What is known of an image before its first byte. It decides the salt of the verity tree, which must be known then.
+/// What is known of an image before its first byte: everything but the content of files. It decides the salt of the
+/// verity tree, which must be known then.
 fn seed(tree: &Tree, options: &Options) -> Digest {
     let mut hasher = Hasher::new();
     let mut add = |part: &[u8]| {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     };
-    add(format!("{options:?}").as_bytes());
+    let Options { mtime, compression, block_size, verity: _ } = options;
+    add(format!("{mtime} {} {} {block_size}", compression.method(), compression.level()).as_bytes());
     for (path, node) in tree.iter() {
         add(path.as_str().as_bytes());
         match node {
@@ -102,6 +104,10 @@ fn seed(tree: &Tree, options: &Options) -> Digest {
             Node::File { mode, content } => add(format!("file {mode} {}", content.len()).as_bytes()),
             Node::Symlink { target } => add(format!("symlink {target}").as_bytes()),
             Node::HardLink { target } => add(format!("hard link {target}").as_bytes()),
+        }
+        for (name, value) in tree.attributes(path).into_iter().flatten() {
+            add(name.as_bytes());
+            add(value);
         }
     }
     hasher.finish()

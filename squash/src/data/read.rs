@@ -1,4 +1,4 @@
-//! Reads the content of all files, once each, and cuts it into the blocks of the image.
+//! Reads the content of all files and cuts it into the blocks of the image. What is read twice, `duplicates` tells.
 
 use std::io::Read;
 

@@ -6,6 +6,7 @@ use squash::Image;
 use squash::image::{Limits, StreamError};
 use terminal::{Failure, Place};
 
+use super::NoImage;
 use crate::cli::ImageCatArgs;
 
 pub(crate) fn run(args: ImageCatArgs) -> Result<(), Failure> {
@@ -13,7 +14,7 @@ pub(crate) fn run(args: ImageCatArgs) -> Result<(), Failure> {
     let file = super::open(&place)?;
     // One file is read, however much the others have.
     let limits = Limits { content: u64::MAX, ..Limits::default() };
-    let image = Image::open(&file, &limits)?;
+    let image = Image::open(&file, &limits).map_err(NoImage::of(&place))?;
     let mut reader = image.reader().map_err(Place::cannot("read", &place))?;
     match reader.stream(&path, &mut io::stdout().lock()) {
         // A reader that has gone away (`| head`) is no error.

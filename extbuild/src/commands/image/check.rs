@@ -10,25 +10,31 @@ use squash::image::{Finding, Findings, Limits};
 use squash::{Image, verity};
 use terminal::{Failure, Table};
 
+use super::NoImage;
 use crate::cli::ImageCheckArgs;
 use crate::commands::{files, size};
 
 pub(crate) fn run(args: ImageCheckArgs) -> Result<(), Failure> {
     let ImageCheckArgs { image: path, files, data, json } = args;
     let file = super::open(&path)?;
-    let image = Image::open(&file, &Limits::default())?;
-    let verity = verity_of(&file, &image)?;
+    let image = Image::open(&file, &Limits::default()).map_err(NoImage::of(&path))?;
+    let verity = verity_of(&file, &image);
     let in_data = if data { image.check_data()? } else { Findings::default() };
     let total = image.findings().total() + in_data.total();
     let findings: Vec<&Finding> = image.findings().iter().chain(in_data.iter()).collect();
+    let facts = verity.as_ref().ok().and_then(Option::as_ref);
     match json {
-        true => print_json(&image, verity.as_ref(), &findings, total, files)?,
-        false => print(&image, verity.as_ref(), &findings, files)?,
+        true => print_json(&image, facts, &findings, total, files)?,
+        false => print(&image, facts, &findings, files)?,
     }
-    match findings.first() {
-        None => Ok(()),
-        Some(first) => Err(Broken { rules: total, hint: first.hint() }.into()),
+    if let Some(first) = findings.first() {
+        return Err(Broken { rules: total, hint: first.hint() }.into());
     }
+    verity?;
+    if !json {
+        terminal::success("the image breaks no rule");
+    }
+    Ok(())
 }
 
 /// What the verity area says, once every block of the image is what it says.
@@ -67,9 +73,6 @@ fn print(
     table.print()?;
     for finding in findings {
         terminal::warning(&finding.to_string());
-    }
-    if findings.is_empty() {
-        terminal::success("the image breaks no rule");
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ fn list(source: &Path) -> Result<Vec<Entry>, Failure> {
     }
 }
 
-/// The same as a tree: permissions as they are, everything owned by root.
+/// The same as a tree: files with their permissions, directories with 0755, everything owned by root.
 fn tree(entries: Vec<Entry>) -> Result<Tree, Failure> {
     let mut tree = Tree::new();
     for Entry { path, kind } in entries {
