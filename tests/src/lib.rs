@@ -10,6 +10,7 @@ use std::process::Command;
 #[derive(Debug)]
 pub struct Context {
     dir: tempfile::TempDir,
+    cache: tempfile::TempDir,
 }
 
 /// How a program ended and what it said.
@@ -53,12 +54,18 @@ impl Default for Context {
 impl Context {
     /// A new, empty directory.
     pub fn new() -> Context {
-        Context { dir: tempfile::tempdir().expect("there is room for temporary files") }
+        let dir = || tempfile::tempdir().expect("there is room for temporary files");
+        Context { dir: dir(), cache: dir() }
     }
 
     /// The directory.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The cache of [`Context::extbuild`], outside the directory.
+    pub fn cache(&self) -> &Path {
+        self.cache.path()
     }
 
     /// A path in the directory, as an argument.
@@ -79,7 +86,7 @@ impl Context {
     pub fn extbuild(&self, args: &[&str]) -> Said {
         let mut extbuild = Command::new(from_xtask("TENON_EXTBUILD"));
         // Nobody's own cache is used, nor filled.
-        self.run(extbuild.args(args).env("TENON_CACHE_DIR", self.dir().join("cache")))
+        self.run(extbuild.args(args).env("TENON_CACHE_DIR", self.cache()))
     }
 
     /// Runs `extfactory` in the directory.
