@@ -1,8 +1,8 @@
-//! Fuzzing: every parser of a stranger's bytes against inputs that coverage leads to.
+//! Fuzzing: the readers of images, archives and packages against inputs that coverage leads to.
 //!
 //! The targets are ordinary programs of the room `fuzz` with libFuzzer linked in. Coverage needs nothing but options that
 //! a stable compiler passes on to LLVM. Sound seeds are made anew each time, what was found interesting stays in
-//! `target/fuzz/corpus`, and what once failed in `fuzz/regressions` comes first.
+//! `target/fuzz/corpus`, and what once failed would be kept in `fuzz/regressions/TARGET`.
 
 use std::fs;
 use std::path::PathBuf;

@@ -29,8 +29,8 @@ const FANOUT: u64 = (BLOCK / HASH) as u64;
 /// The salt of an image. `seed` must be known before its first byte, so it is of what the image is made of and how,
 /// not of the image.
 ///
-/// A salt that everybody can compute still does what salts do here: blocks that two images have in common have
-/// different hashes.
+/// A salt that everybody can compute still does what salts do here: blocks that images of different trees have in common
+/// have different hashes.
 pub fn salt(seed: Digest) -> Salt {
     let mut hasher = Hasher::new();
     hasher.update(b"tenon verity salt 1\0");
