@@ -33,6 +33,12 @@ impl Layers {
         self.count += 1;
         let (whiteouts, nodes): (Vec<_>, Vec<_>) =
             layer.into_nodes().into_iter().partition(|(path, _)| is_whiteout(path));
+        // What becomes a directory hides nothing: whiteouts in it, which overlay file systems leave there, are in order.
+        for (path, _) in nodes.iter().filter(|(_, node)| node.is_directory()) {
+            if self.merged.get(path).is_some_and(|placed| !placed.is_directory()) {
+                self.merged.remove(path);
+            }
+        }
         for (path, node) in &whiteouts {
             self.white_out(path, node)?;
         }

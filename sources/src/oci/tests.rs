@@ -101,6 +101,8 @@ fn anything_replaces_anything() {
     let left = |upper: &[Member<'_>]| paths(&listed(&[LOWER, upper]).unwrap());
     assert_eq!(left(&[(b'0', "d", b"")]), ["/d", "/l"]);
     assert_eq!(left(&[(b'5', "l", b""), (b'0', "l/x", b"")])[6..], ["/l", "/l/x"]);
+    let opaque = [(b'5', "l", &b""[..]), (b'0', "l/.wh..wh..opq", b""), (b'0', "l/x", b"")];
+    assert_eq!(left(&opaque)[6..], ["/l", "/l/x"]);
     assert_eq!(left(&[(b'2', "d/e", b"a")]), ["/d", "/d/a", "/d/b", "/d/c", "/d/e", "/l"]);
 }
 
