@@ -109,13 +109,18 @@ impl Listing {
     /// elsewhere.
     pub(crate) fn into_entries(self) -> Result<Vec<Entry>, String> {
         let mut first_names: HashMap<*const Inode, TreePath> = HashMap::new();
-        let mut leaf: Option<TreePath> = None;
+        let mut leaf: Option<(TreePath, String)> = None;
         let mut entries = Vec::with_capacity(self.nodes.len());
         for (path, node) in self.nodes {
-            if let Some(leaf) = leaf.as_ref().filter(|leaf| path.is_within(leaf)) {
-                return Err(format!("it has {path}, but {leaf} is not a directory"));
+            if let Some((leaf, what)) = leaf.as_ref().filter(|(leaf, _)| path.is_within(leaf)) {
+                return Err(format!("it has {path}, but {leaf} is {what}"));
             }
-            leaf = (!node.is_directory()).then(|| path.clone());
+            leaf = match &node {
+                Node::Directory => None,
+                // A directory with attributes is one of these, and they are what is wrong.
+                Node::Special(what) => Some((path.clone(), what.clone())),
+                Node::File(_) | Node::Symlink(_) => Some((path.clone(), "not a directory".to_owned())),
+            };
             let kind = match node {
                 Node::Directory => EntryKind::Directory,
                 Node::Symlink(target) => EntryKind::Symlink { target },
@@ -153,6 +158,17 @@ mod tests {
 
     fn file() -> Node {
         Node::file(0o644, Content::Bytes(Vec::new()))
+    }
+
+    #[test]
+    fn what_a_thing_is_that_is_no_directory_is_told() {
+        for (node, what) in [(file(), "not a directory"), (Node::Special("a fifo".to_owned()), "a fifo")] {
+            let mut listing = Listing::default();
+            listing.insert(path("/d"), node).unwrap();
+            listing.insert(path("/d/f"), file()).unwrap();
+            let problem = listing.into_entries().unwrap_err();
+            assert_eq!(problem, format!("it has /d/f, but /d is {what}"));
+        }
     }
 
     #[test]

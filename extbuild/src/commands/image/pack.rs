@@ -1,7 +1,7 @@
 //! `extbuild image pack`
 
 use std::fs::{File, Permissions};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -51,6 +51,10 @@ fn list(source: &Path) -> Result<Vec<Entry>, Failure> {
     let mut start = Vec::new();
     (&mut file).take(AR_MAGIC.len() as u64).read_to_end(&mut start).map_err(read())?;
     let copy = sources::private_copy(source, limits::IMAGE)?;
+    if copy.len > limits::IMAGE {
+        let too_long = format!("it has more than {} bytes", limits::IMAGE);
+        return Err(read()(io::Error::new(io::ErrorKind::InvalidData, too_long)).into());
+    }
     match start == AR_MAGIC {
         true => Ok(sources::list_deb(copy.file, source)?),
         false => Ok(sources::list_tar(copy.file, source)?),
