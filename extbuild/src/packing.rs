@@ -17,8 +17,8 @@ pub(crate) struct PackingArgs {
     /// How hard to compress: zstd 1 to 22 [default: 9], gzip 1 to 9 [default: 9], xz 0 to 9 [default: 6]
     #[arg(long)]
     level: Option<u8>,
-    /// The unit in which content is compressed and read: 4K to 1M [default: 128K for a base and where most of the
-    /// content is kernel modules, else 1M]
+    /// The unit in which content is compressed and read: 4K to 1M [default: 128K for a base, 256K where most of
+    /// the content is kernel modules, else 1M]
     #[arg(long, value_name = "SIZE")]
     block_size: Option<BlockSize>,
     /// Compress on so many threads [default: one for each processor]; the image is the same for any number

@@ -140,9 +140,9 @@ impl BlockSize {
         }
     }
 
-    /// The size for what a tree holds: 128 KiB where most of the content is kernel modules, for boot waits for them and
+    /// The size for what a tree holds: 256 KiB where most of the content is kernel modules, for boot waits for them and
     /// reads one here and one there; 1 MiB for firmware and programs, which are larger and are read from one end to the
-    /// other.
+    /// other. docs/benchmarks.md has the figures.
     pub fn suited_to(tree: &Tree) -> BlockSize {
         let (mut all, mut modules) = (0u64, 0u64);
         for (path, node) in tree.iter() {
@@ -152,7 +152,7 @@ impl BlockSize {
                 modules = modules.saturating_add(content.len());
             }
         }
-        if modules > all / 2 { BlockSize::default() } else { BlockSize(1 << 20) }
+        if modules > all / 2 { BlockSize(256 << 10) } else { BlockSize(1 << 20) }
     }
 
     /// The size in bytes.
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_get_small_blocks_and_the_rest_large_ones() {
+    fn modules_get_smaller_blocks_than_the_rest() {
         let tree = |files: &[(&str, usize)]| {
             let mut tree = Tree::new();
             for (path, len) in files {
@@ -261,7 +261,7 @@ mod tests {
             }
             BlockSize::suited_to(&tree).get() >> 10
         };
-        assert_eq!(tree(&[("/m/a.ko", 30), ("/m/b.ko.xz", 30), ("/f", 50)]), 128);
+        assert_eq!(tree(&[("/m/a.ko", 30), ("/m/b.ko.xz", 30), ("/f", 50)]), 256);
         assert_eq!(tree(&[("/m/a.ko", 50), ("/m/a.konfig", 60)]), 1024);
         assert_eq!(tree(&[]), 1024);
     }
