@@ -139,9 +139,9 @@ fn add_modules(
 /// Adds what extensions are held against: the kernel's profile, the base's modules, and the list of all paths, its own
 /// included.
 fn add_facts(tree: &mut Tree, kernel: &Kernel) -> Result<[(&'static str, Vec<u8>); 3], Failure> {
-    let record = modules::record(tree)?.unwrap_or_else(Record::default);
+    let record = modules::record(tree, kernel.profile.keys())?.unwrap_or_else(Record::default);
     let shipped: BTreeSet<ModuleName> = record.modules().iter().map(|module| module.name.clone()).collect();
-    let profile = kernel.profile.restricted_to(&shipped).to_text().into_bytes();
+    let profile = kernel.profile.restricted_to(&shipped).to_bytes();
     let modules = record.to_json();
     insert_fact(tree, places::PROFILE, &profile)?;
     insert_fact(tree, places::MODULES, &modules)?;

@@ -30,7 +30,7 @@ impl Base {
             let path = dir.join(file);
             move |problem: String| BaseError::Unsound { path, problem }
         };
-        let profile = Profile::parse(&read(dir, files::PROFILE)?)
+        let profile = Profile::parse(&read_bytes(dir, files::PROFILE)?)
             .map_err(|error| unsound(files::PROFILE)(error.to_string()))?;
         let modules = Record::parse(read(dir, files::MODULES)?.as_bytes())
             .map_err(|error| unsound(files::MODULES)(error.to_string()))?;
@@ -43,6 +43,11 @@ impl Base {
     pub(crate) fn module_names(&self) -> BTreeSet<ModuleName> {
         self.modules.modules().iter().map(|module| module.name.clone()).collect()
     }
+}
+
+fn read_bytes(dir: &Path, file: &str) -> Result<Vec<u8>, BaseError> {
+    let path = dir.join(file);
+    std::fs::read(&path).map_err(|source| BaseError::Read { path, source })
 }
 
 fn read(dir: &Path, file: &str) -> Result<String, BaseError> {

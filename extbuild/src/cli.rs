@@ -1,14 +1,16 @@
 //! The command line: every argument, and which command gets it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use catalog::Reference;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use kabi::{SignatureRule, SymbolName};
 use spec::{Arch, TreePath};
 use terminal::{Failure, Generate};
 
-use crate::commands::{base, build, check, image, inspect, key, pull, push, sign, verify};
+use crate::commands::{base, build, check, fits, image, inspect, kernel, key, pull, push, sign, verify};
+use crate::ground::{self, Facts};
 use crate::packing::PackingArgs;
 use crate::pipeline::Request;
 
@@ -29,11 +31,18 @@ enum Command {
     Check(CheckArgs),
     /// Build a base OS into a directory
     Base(BaseArgs),
+    /// Say whether extensions fit kernels, all of them together
+    ///
+    /// Each KERNEL is the directory of a base, the directory of a kernel, or a kernel profile (extbuild kernel profile).
+    Fits(FitsArgs),
     /// Show what an extension is and what it holds
     Inspect(InspectArgs),
     /// Pack, check and read images by themselves, of this builder or any other
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Say what a kernel exports, how it was configured, and what differs between two
+    #[command(subcommand)]
+    Kernel(KernelCommand),
     /// Make and show keys
     #[command(subcommand)]
     Key(KeyCommand),
@@ -49,17 +58,17 @@ enum Command {
     Generate(Generate),
 }
 
-/// A manifest and what to bind it to.
-#[derive(Debug, Args)]
+/// A manifest and what to bind it to, the kernel aside.
+#[derive(Debug, Clone, Args)]
 pub(crate) struct TargetArgs {
     /// The manifest: extension.yaml
     manifest: PathBuf,
-    /// The kernel that modules are for: image and headers packages, unpacked into one directory
-    #[arg(long, value_name = "DIR")]
-    kernel: Option<PathBuf>,
     /// The base that the extension will be laid over, as `extbuild base` wrote it
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
+    /// An extension that will be there too, oci:DIR:TAG: its modules need not be shipped again; may be given several times
+    #[arg(long = "with", value_name = "REF")]
+    with: Vec<Reference>,
     /// Look for sources here too; may be given several times
     #[arg(long = "source-dir", value_name = "DIR")]
     source_dirs: Vec<PathBuf>,
@@ -69,9 +78,11 @@ pub(crate) struct TargetArgs {
 }
 
 impl TargetArgs {
-    pub(crate) fn into_request(self) -> Request {
-        let TargetArgs { manifest, kernel, base, source_dirs, arch } = self;
-        Request { manifest, kernel, base, source_dirs, arch }
+    /// The same for one kernel, or none.
+    pub(crate) fn request(&self, kernel: Option<&Path>) -> Request {
+        let TargetArgs { manifest, base, with, source_dirs, arch } = self.clone();
+        let kernel = kernel.map(Path::to_owned);
+        Request { manifest, kernel, base, with, source_dirs, arch }
     }
 }
 
@@ -79,6 +90,9 @@ impl TargetArgs {
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub target: TargetArgs,
+    /// The kernel that modules are for: image and headers packages, unpacked into one directory
+    #[arg(long, value_name = "DIR")]
+    pub kernel: Option<PathBuf>,
     /// The layout to build into: oci:DIR
     #[arg(short, long, value_name = "REF")]
     pub output: Reference,
@@ -93,6 +107,9 @@ pub(crate) struct BuildArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub target: TargetArgs,
+    /// The kernel that modules are for: image and headers packages, unpacked into one directory; may be given several times
+    #[arg(long = "kernel", value_name = "DIR")]
+    pub kernels: Vec<PathBuf>,
     /// Print the artifact's config and its paths as JSON
     #[arg(long)]
     pub json: bool,
@@ -116,6 +133,40 @@ pub(crate) struct BaseArgs {
     pub json: bool,
     #[command(flatten)]
     pub packing: PackingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FitsArgs {
+    /// The extensions: oci:DIR:TAG
+    #[arg(required = true, value_name = "REF")]
+    pub references: Vec<Reference>,
+    /// What to hold them against: a base, a kernel or a profile; may be given several times
+    #[arg(long = "kernel", required = true, value_name = "KERNEL")]
+    pub kernels: Vec<PathBuf>,
+    /// The kernels will load signed modules only: module.sig_enforce=1, or lockdown
+    #[arg(long)]
+    pub sig_enforce: bool,
+    /// Print the verdicts with all reasons as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Kernels that an extension must fit before something is done with it.
+#[derive(Debug, Args)]
+pub(crate) struct RequireFitArgs {
+    /// Refuse unless the extension fits: a base, a kernel or a profile; may be given several times
+    #[arg(long = "require-fit", value_name = "KERNEL")]
+    pub kernels: Vec<PathBuf>,
+}
+
+impl RequireFitArgs {
+    /// Looks at each kernel; says what is worth a second look.
+    pub(crate) fn demand(&self, facts: &Facts) -> Result<(), Failure> {
+        for fits in ground::require(facts, &self.kernels, SignatureRule::AsBuilt)? {
+            ground::note(fits.notes());
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -183,6 +234,64 @@ pub(crate) struct ImageCatArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum KernelCommand {
+    /// Make a kernel profile: all that decides whether modules fit, in one small file
+    ///
+    /// A directory is one that image and headers packages were unpacked into. A kernel image alone does not know its
+    /// modules or its configuration.
+    Profile(KernelProfileArgs),
+    /// Show a kernel, or how it exports symbols
+    Show(KernelShowArgs),
+    /// Show what differs between two kernels, as far as modules see it
+    Diff(KernelDiffArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KernelProfileArgs {
+    /// The kernel: a directory, a vmlinuz or vmlinux, or Debian packages of its image and headers
+    #[arg(required = true, value_name = "KERNEL")]
+    pub inputs: Vec<PathBuf>,
+    /// Its modules: lib/modules/RELEASE
+    #[arg(long, value_name = "DIR")]
+    pub modules: Option<PathBuf>,
+    /// What its build says that it exports: Module.symvers [default: what image and modules say]
+    #[arg(long, value_name = "FILE")]
+    pub symvers: Option<PathBuf>,
+    /// Its configuration
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The profile to write; one that is there is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KernelShowArgs {
+    /// A kernel profile, the directory of a kernel, or a base
+    pub kernel: PathBuf,
+    /// Show these exports [default: facts about the kernel]
+    #[arg(value_name = "SYMBOL")]
+    pub symbols: Vec<SymbolName>,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KernelDiffArgs {
+    /// A kernel profile, the directory of a kernel, or a base
+    pub old: PathBuf,
+    /// Another
+    pub new: PathBuf,
+    /// List every export that differs and not only how many do
+    #[arg(long)]
+    pub symbols: bool,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Make an Ed25519 key pair: FILE and FILE.pub
     New {
@@ -204,6 +313,8 @@ pub(crate) struct SignArgs {
     /// The private key (PKCS#8 PEM)
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
+    #[command(flatten)]
+    pub fit: RequireFitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +335,8 @@ pub(crate) struct PushArgs {
     pub from: Reference,
     /// Where to: HOST/REPOSITORY:TAG
     pub to: Reference,
+    #[command(flatten)]
+    pub fit: RequireFitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -246,8 +359,10 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Build(args) => build::run(args),
         Command::Check(args) => check::run(args),
         Command::Base(args) => base::run(args),
+        Command::Fits(args) => fits::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Image(command) => image::run(command),
+        Command::Kernel(command) => kernel::run(command),
         Command::Key(command) => key::run(command),
         Command::Sign(args) => sign::run(args),
         Command::Verify(args) => verify::run(args),

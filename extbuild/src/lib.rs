@@ -7,6 +7,7 @@ pub mod base;
 mod base_dir;
 pub mod cli;
 mod commands;
+mod ground;
 mod kernel;
 mod lint;
 mod modules;

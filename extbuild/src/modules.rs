@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use kabi::compress::MAX_BYTES;
-use kabi::{Module, Record};
+use kabi::signature::{self, SignatureError};
+use kabi::{Module, Record, TrustedKey};
 use spec::{Diagnose, ModuleName, Outcome, TreePath};
-use squash::{Content, Mode, Node, Tree};
+use squash::image::Kind;
+use squash::{Content, Image, Mode, Node, Tree};
 use terminal::Failure;
 
 use crate::kernel::{Kernel, KernelModule};
@@ -47,26 +49,77 @@ pub(crate) fn insert(tree: &mut Tree, path: TreePath, module: &KernelModule) -> 
     Ok(tree.insert(path, Node::File { mode: Mode::FILE, content })?)
 }
 
-/// Reads every module of the tree, wherever it came from; nothing where there is none.
-pub(crate) fn record(tree: &Tree) -> Result<Option<Record>, Failure> {
+/// Reads every module of the tree, wherever it came from; nothing where there is none. Signatures by one of the `keys`
+/// must be good: a kernel that has the key refuses a module with a bad one, whether it wants signatures or not.
+pub(crate) fn record(tree: &Tree, keys: &[TrustedKey]) -> Result<Option<Record>, Failure> {
     let mut modules = Vec::new();
     for (path, node) in tree.iter() {
         let Some(name) = path.file_name() else { continue };
         let (Some(_), Some(content)) = (ModuleName::from_file_name(name), content(tree, node)) else {
             continue;
         };
-        if content.len() > MAX_BYTES as u64 {
-            return Err(ModulesError::TooLarge { path: path.clone(), size: content.len() }.into());
-        }
+        check_size(path, content.len())?;
         let mut bytes = Vec::new();
         let read = content.open().and_then(|mut reader| reader.read_to_end(&mut bytes));
         read.map_err(|source| ModulesError::Read { path: path.clone(), source })?;
         let bytes = kabi::decompress(name, bytes)?;
-        modules.push(Module::parse(path, &bytes)?);
+        let module = Module::parse(path, &bytes)?;
+        check_signature(&module, &bytes, keys)?;
+        modules.push(module);
     }
     match modules.is_empty() {
         true => Ok(None),
         false => Ok(Some(Record::new(modules)?)),
+    }
+}
+
+/// Reads every module of an image; nothing where there is none.
+pub(crate) fn record_of_image(image: &Image<'_>) -> Result<Option<Record>, Failure> {
+    let mut modules = Vec::new();
+    let mut reader = None;
+    for entry in image.entries() {
+        let (Some(path), Kind::File { size }) = (entry.path(), entry.kind()) else { continue };
+        let Some(name) = path.file_name().filter(|name| ModuleName::from_file_name(name).is_some()) else {
+            continue;
+        };
+        check_size(&path, size)?;
+        let unread = |source| ModulesError::Read { path: path.clone(), source };
+        let reader = match &mut reader {
+            Some(reader) => reader,
+            none => none.insert(image.reader().map_err(unread)?),
+        };
+        let mut bytes = Vec::new();
+        reader.stream_entry(entry, &mut bytes)?;
+        modules.push(Module::parse(&path, &kabi::decompress(name, bytes)?)?);
+    }
+    match modules.is_empty() {
+        true => Ok(None),
+        false => Ok(Some(Record::new(modules)?)),
+    }
+}
+
+fn check_signature(module: &Module, bytes: &[u8], keys: &[TrustedKey]) -> Result<(), ModulesError> {
+    let Some(signature) = &module.signature else { return Ok(()) };
+    for key in keys.iter().filter(|key| key.has_id(&signature.key)) {
+        match signature::verify(bytes, &key.spki) {
+            // What we cannot check, the kernel will.
+            Ok(()) | Err(SignatureError::Unsupported { .. }) => {}
+            Err(source) => {
+                return Err(ModulesError::Signature {
+                    path: module.path.clone(),
+                    key: key.subject.to_string(),
+                    source,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_size(path: &TreePath, size: u64) -> Result<(), ModulesError> {
+    match size <= MAX_BYTES as u64 {
+        true => Ok(()),
+        false => Err(ModulesError::TooLarge { path: path.clone(), size }),
     }
 }
 
@@ -86,6 +139,9 @@ pub(crate) enum ModulesError {
     Gone { name: ModuleName },
     #[error("{path} has {size} bytes; a module has at most {MAX_BYTES}")]
     TooLarge { path: TreePath, size: u64 },
+    /// The kernel would refuse it.
+    #[error("{path} is signed with the key of {key}, and the signature does not hold")]
+    Signature { path: TreePath, key: String, source: SignatureError },
     #[error("cannot read {path} from its source")]
     Read { path: TreePath, source: std::io::Error },
 }
@@ -93,7 +149,7 @@ pub(crate) enum ModulesError {
 impl Diagnose for ModulesError {
     fn outcome(&self) -> Outcome {
         match self {
-            ModulesError::TooLarge { .. } => Outcome::Refused,
+            ModulesError::TooLarge { .. } | ModulesError::Signature { .. } => Outcome::Refused,
             ModulesError::Gone { .. } | ModulesError::Read { .. } => Outcome::Unavailable,
         }
     }

@@ -4,14 +4,16 @@ use std::fs::File;
 use std::io::Seek;
 use std::path::{Path, PathBuf};
 
-use catalog::{Descriptor, NewExtension, Store};
+use catalog::{Descriptor, NewExtension, Reference, Store};
 use spec::artifact::ExtensionConfig;
 use spec::manifest::Manifest;
-use spec::{Arch, Diagnose, Outcome, yaml};
+use spec::{Arch, Diagnose, Outcome, Reason, yaml};
 use squash::{BlockSize, Packed};
 use terminal::{Failure, Place};
 
 use crate::base_dir::Base;
+use crate::commands::find;
+use crate::ground::Facts;
 use crate::kernel::Kernel;
 use crate::packing::Packing;
 use crate::plan::{Plan, Target};
@@ -26,6 +28,8 @@ pub struct Request {
     pub kernel: Option<PathBuf>,
     /// The base that the extension will be laid over.
     pub base: Option<PathBuf>,
+    /// Extensions that will be there too.
+    pub with: Vec<Reference>,
     /// Where sources are looked for besides the manifest's directory.
     pub source_dirs: Vec<PathBuf>,
     /// The architecture; the kernel's, else this machine's, where it is not given.
@@ -39,6 +43,8 @@ pub struct Built {
     pub manifest: Descriptor,
     /// The image inside.
     pub image: Packed,
+    /// What is worth a second look, though it fits.
+    pub notes: Vec<Reason>,
 }
 
 /// Decides everything and writes nothing.
@@ -70,7 +76,7 @@ pub fn build(
         paths: &plan.paths,
         kabi: modules.as_deref(),
     })?;
-    Ok(Built { manifest, image })
+    Ok(Built { manifest, image, notes: plan.notes })
 }
 
 /// The image is made in a file without a name: what fails half-way leaves nothing behind.
@@ -109,7 +115,13 @@ fn open_target(request: &Request) -> Result<Target, Failure> {
     let of_kernel = kernel.as_ref().map(|kernel| kernel.arch);
     let of_base = base.as_ref().map(|base| base.description.arch);
     let arch = request.arch.or(of_kernel).or(of_base).or(Arch::of_this_program());
-    Ok(Target { arch: arch.ok_or(NoArch)?, kernel, base })
+    let with = request.with.iter().cloned().map(read_facts).collect::<Result<_, _>>()?;
+    Ok(Target { arch: arch.ok_or(NoArch)?, kernel, base, with })
+}
+
+fn read_facts(reference: Reference) -> Result<Facts, Failure> {
+    let (layout, manifest) = find(reference)?;
+    Facts::of(layout.read_extension(&manifest)?)
 }
 
 /// Sources lie beside the manifest or in the directories that were given.

@@ -1,15 +1,16 @@
 //! Everything that a build decides, before it writes a byte.
 
-use kabi::{Candidate, Record, Verdict};
-use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig};
+use kabi::{Candidate, Host, Record, TrustedKey, Verdict};
+use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, ReleaseGroup};
 use spec::listing::Listing;
-use spec::manifest::Manifest;
+use spec::manifest::{Group, Manifest};
 use spec::template::{Template, Variables};
 use spec::{Arch, Diagnose, KernelRelease, ModuleName, Outcome, Reason, TreePath};
 use squash::{Content, Mode, Node, Tree};
 use terminal::Failure;
 
 use crate::base_dir::Base;
+use crate::ground::{Facts, Unfit};
 use crate::kernel::Kernel;
 use crate::lint::Owner;
 use crate::modules;
@@ -25,6 +26,8 @@ pub(crate) struct Target {
     pub kernel: Option<Kernel>,
     /// The base that it will be laid over, where it is known.
     pub base: Option<Base>,
+    /// Extensions that will be there too.
+    pub with: Vec<Facts>,
 }
 
 /// An extension with nothing left to choose: the tree of its image and all facts about it.
@@ -38,6 +41,16 @@ pub(crate) struct Plan {
     pub paths: Listing,
     /// Its modules, where it has some.
     pub modules: Option<Record>,
+    /// What is worth a second look, though it fits.
+    pub notes: Vec<Reason>,
+}
+
+impl Target {
+    /// The keys of the kernel that it will run on.
+    fn keys(&self) -> &[TrustedKey] {
+        let of_kernel = self.kernel.as_ref().map(|kernel| kernel.profile.keys());
+        of_kernel.or(self.base.as_ref().map(|base| base.profile.keys())).unwrap_or_default()
+    }
 }
 
 impl Plan {
@@ -53,37 +66,40 @@ impl Plan {
         let owner = Owner::Extension { name: &manifest.name, kernel: release };
         let mut tree = tree::collect(&manifest.payload, &variables, search, owner)?;
         add_modules(&mut tree, manifest, target)?;
-        let modules = modules::record(&tree)?;
+        let modules = modules::record(&tree, target.keys())?;
         add_release_file(&mut tree, manifest, target.arch)?;
         check_load(manifest, target, modules.as_ref())?;
         let config = config(manifest, target, &variables, &tree, modules.as_ref())?;
-        let plan = Plan { paths: tree.listing(), config, tree, modules };
-        plan.check_fit(target)?;
+        let mut plan = Plan { paths: tree.listing(), config, tree, modules, notes: Vec::new() };
+        plan.notes = plan.check_fit(target)?;
         Ok(plan)
     }
 
-    /// Does it fit the base, or the bare kernel where no base is known?
-    fn check_fit(&self, target: &Target) -> Result<(), Failure> {
+    /// Does it fit the base, or the bare kernel where no base is known, together with the extensions that will be there?
+    /// What is worth a second look comes back.
+    fn check_fit(&self, target: &Target) -> Result<Vec<Reason>, Failure> {
         if let Some(base) = &target.base {
             let taken: Vec<TreePath> = self.paths.collisions(&base.paths).cloned().collect();
             if !taken.is_empty() {
                 return Err(PlanError::Taken { base: base.description.name.to_string(), paths: taken }.into());
             }
         }
-        let (Some(modules), Some(release)) = (&self.modules, &self.config.kernel) else { return Ok(()) };
         let nothing = Record::default();
-        let (profile, base_modules) = match (&target.base, &target.kernel) {
-            (Some(base), _) => (&base.profile, &base.modules),
-            (None, Some(kernel)) => (&kernel.profile, &nothing),
-            (None, None) => return Ok(()),
+        let host = match (&target.base, &target.kernel) {
+            (Some(base), _) => Host { paths: Some(&base.paths), ..Host::base(&base.profile, &base.modules) },
+            (None, Some(kernel)) => Host::base(&kernel.profile, &nothing),
+            (None, None) => return Ok(Vec::new()),
         };
-        let candidate = Candidate { name: &self.config.name, kernel: Some(release), record: modules };
-        for verdict in kabi::judge(profile, base_modules, &[candidate]) {
-            if let Verdict::Unfit(reasons) = verdict {
-                return Err(PlanError::Unfit { kernel: release.clone(), reasons }.into());
+        let own = Candidate::new(&self.config, self.modules.as_ref().unwrap_or(&nothing), &self.paths);
+        let candidates: Vec<Candidate<'_>> = target.with.iter().map(Facts::candidate).chain([own]).collect();
+        match kabi::judge(&host, &candidates).pop() {
+            Some(Verdict::Unfit(reasons)) => {
+                let (name, kernel) = (self.config.name.to_string(), host.profile.release().clone());
+                Err(Unfit { name, kernel, reasons }.into())
             }
+            Some(Verdict::Fits(fits)) => Ok(fits.notes().to_vec()),
+            None => Ok(Vec::new()),
         }
-        Ok(())
     }
 }
 
@@ -121,7 +137,8 @@ fn check_target(manifest: &Manifest, target: &Target) -> Result<(), Failure> {
 /// Can the modules that boot is to load be there? Without a base, those of the kernel might be in one.
 fn check_load(manifest: &Manifest, target: &Target, modules: Option<&Record>) -> Result<(), Failure> {
     for name in &manifest.load {
-        let own = modules.is_some_and(|modules| modules.get(name).is_some());
+        let records = modules.into_iter().chain(target.with.iter().map(|facts| &facts.record));
+        let own = records.into_iter().any(|modules| modules.get(name).is_some());
         let elsewhere = match (&target.base, &target.kernel) {
             (Some(base), _) => base.modules.get(name).is_some(),
             (None, Some(kernel)) => kernel.has(name),
@@ -148,7 +165,8 @@ fn variables(manifest: &Manifest, target: &Target) -> Variables {
 /// Adds the modules that the manifest names, with what they need and the base lacks.
 fn add_modules(tree: &mut Tree, manifest: &Manifest, target: &Target) -> Result<(), Failure> {
     let Some(kernel) = &target.kernel else { return Ok(()) };
-    let have = target.base.as_ref().map(Base::module_names).unwrap_or_default();
+    let mut have = target.base.as_ref().map(Base::module_names).unwrap_or_default();
+    have.extend(target.with.iter().flat_map(Facts::module_names));
     for module in modules::with_dependencies(&manifest.modules, kernel, &have)? {
         let (release, owner) = (&kernel.release, &manifest.name);
         let file = module.facts.path.file_name().unwrap_or_default();
@@ -185,6 +203,7 @@ fn config(
     modules: Option<&Record>,
 ) -> Result<ExtensionConfig, Failure> {
     let upstream = manifest.upstream.as_ref().map(|text: &Template| text.expand(variables)).transpose()?;
+    let group = manifest.group.as_ref().map(|group| release_group(group, variables)).transpose()?;
     let kernel = modules.and(target.kernel.as_ref()).map(|kernel| kernel.release.clone());
     if modules.is_some() && kernel.is_none() {
         return Err(PlanError::NoKernel { file: manifest.file.clone() }.into());
@@ -200,9 +219,15 @@ fn config(
         kernel,
         requires: manifest.requires.clone(),
         load: manifest.load.clone(),
+        force: manifest.force.clone(),
+        group,
         content: tree.facts(),
         verity: None,
     })
+}
+
+fn release_group(group: &Group, variables: &Variables) -> Result<ReleaseGroup, Failure> {
+    Ok(ReleaseGroup { name: group.name.clone(), version: group.version.expand(variables)? })
 }
 
 /// Why there is no plan, besides what is wrong with the inputs.
@@ -234,9 +259,6 @@ pub(crate) enum PlanError {
     /// The base has these paths.
     #[error("the base {base} has {} of the paths already: {}", paths.len(), first(paths))]
     Taken { base: String, paths: Vec<TreePath> },
-    /// The kernel would not load the modules.
-    #[error("the modules do not fit {kernel}:{}", sentences(reasons))]
-    Unfit { kernel: KernelRelease, reasons: Vec<Reason> },
 }
 
 /// The first few of many.
@@ -245,14 +267,6 @@ const SHOWN: usize = 5;
 fn first(paths: &[TreePath]) -> String {
     let more = if paths.len() > SHOWN { ", …" } else { "" };
     paths.iter().take(SHOWN).map(TreePath::as_str).collect::<Vec<_>>().join(", ") + more
-}
-
-fn sentences(reasons: &[Reason]) -> String {
-    let mut text: String = reasons.iter().take(SHOWN).map(|reason| format!("\n  {reason}")).collect();
-    if reasons.len() > SHOWN {
-        text += &format!("\n  and {} more", reasons.len() - SHOWN);
-    }
-    text
 }
 
 impl Diagnose for PlanError {
@@ -273,7 +287,6 @@ impl Diagnose for PlanError {
             PlanError::Taken { .. } => {
                 Some("an extension only adds; take these paths out of its contents".into())
             }
-            PlanError::Unfit { reasons, .. } => reasons.first().and_then(|reason| reason.hint.clone()),
         }
     }
 }

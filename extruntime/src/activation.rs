@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use kabi::Record;
-use kabi::index::IndexError;
+use kabi::index::{IndexError, Inputs};
+use kabi::{ModuleIndex, Record};
 use spec::ExtensionName;
 
 use crate::admit::Admitted;
-use crate::facts::BaseFacts;
+use crate::facts::{BaseFacts, BuildFiles};
 
 /// Where the root of the running system is put together.
 pub(crate) const SYSROOT: &str = "/sysroot";
@@ -41,9 +41,7 @@ pub enum Step {
         /// The directory in it.
         directory: PathBuf,
         /// The files by name.
-        files: BTreeMap<&'static str, String>,
-        /// Names of files that the base has there and that would contradict the new ones.
-        hidden: Vec<String>,
+        files: BTreeMap<&'static str, Vec<u8>>,
     },
     /// Tell the init of the running system which modules to load.
     Load {
@@ -101,12 +99,18 @@ impl Activation {
 
 fn index<L>(base: &BaseFacts, admitted: &[&Admitted<L>]) -> Result<Step, IndexError> {
     let records: Vec<&Record> = admitted.iter().map(|admitted| admitted.record()).collect();
-    let files = kabi::index::build(&base.kernel, &base.modules, &records)?.files;
-    let directory = PathBuf::from(format!("usr/lib/modules/{}", base.kernel));
-    // kmod reads a `.bin` file and never looks at the text beside it; one of the base does not know the extensions.
-    let stale = |name: &&str| Some(format!("{name}.bin")).filter(|bin| base.has(&directory.join(bin)));
-    let hidden = files.keys().filter_map(stale).collect();
-    Ok(Step::Index { at: PathBuf::from(INDEX), directory, files, hidden })
+    let BuildFiles { order, builtin, builtin_modinfo } = &base.build;
+    let inputs = Inputs {
+        release: &base.kernel.release,
+        base: &base.modules,
+        extensions: &records,
+        order: order.as_deref(),
+        builtin: builtin.as_deref(),
+        builtin_modinfo: builtin_modinfo.as_deref(),
+    };
+    let ModuleIndex { files } = kabi::index::build(&inputs)?;
+    let directory = PathBuf::from(format!("usr/lib/modules/{}", base.kernel.release));
+    Ok(Step::Index { at: PathBuf::from(INDEX), directory, files })
 }
 
 fn load<L>(admitted: &[&Admitted<L>]) -> Option<Step> {
@@ -128,10 +132,9 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::Attach { extension: _, name, at } => write!(f, "mount {name} at {}", at.display()),
-            Step::Index { at, directory, files, hidden } => {
+            Step::Index { at, directory, files } => {
                 let names: Vec<_> = files.keys().copied().collect();
-                write!(f, "write {} to {} in {}", names.join(", "), directory.display(), at.display())?;
-                if hidden.is_empty() { Ok(()) } else { write!(f, ", and hide {}", hidden.join(", ")) }
+                write!(f, "write {} to {} in {}", names.join(", "), directory.display(), at.display())
             }
             Step::Load { file, text } => {
                 write!(f, "ask for modules in {}: {}", file.display(), text.trim_end().replace('\n', ", "))

@@ -87,6 +87,11 @@ impl<L> Admitted<L> {
         &self.record
     }
 
+    /// What is worth a second look, though it fits.
+    pub fn notes(&self) -> &[Reason] {
+        self.fits.notes()
+    }
+
     /// Its opened image.
     pub fn layer(&self) -> &L {
         &self.layer

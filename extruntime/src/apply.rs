@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kabi::index::IndexError;
-use rustix::fs::{CWD, FileType, Mode, mknodat};
 use spec::{Diagnose, Outcome};
 
 use crate::activation::{Activation, BASE, Step};
@@ -22,43 +21,30 @@ pub(crate) fn run(activation: &Activation, admitted: &[&Admitted<Layer>]) -> Res
 fn run_step(step: &Step, admitted: &[&Admitted<Layer>]) -> Result<(), Cannot> {
     match step {
         Step::Attach { extension, name: _, at } => admitted[*extension].layer().attach(at),
-        Step::Index { at, directory, files, hidden } => write_index(at, directory, files, hidden),
+        Step::Index { at, directory, files } => write_index(at, directory, files),
         Step::Overlay { layers, at } => {
             let layers: Vec<&Path> = layers.iter().map(PathBuf::as_path).collect();
             mounts::overlay(&layers, at)
         }
-        Step::Load { file, text } => write(file, text),
+        Step::Load { file, text } => write(file, text.as_bytes()),
         Step::Alone { at } => mounts::alone(Path::new(BASE), at),
     }
 }
 
 /// Writes the index into a file system of its own, which is read-only from then on.
-fn write_index(
-    at: &Path,
-    directory: &Path,
-    files: &BTreeMap<&'static str, String>,
-    hidden: &[String],
-) -> Result<(), Cannot> {
+fn write_index(at: &Path, directory: &Path, files: &BTreeMap<&'static str, Vec<u8>>) -> Result<(), Cannot> {
     mounts::memory(at)?;
-    let directory = at.join(directory);
-    mounts::make_directory(&directory)?;
-    for (name, text) in files {
-        write(&directory.join(name), text)?;
-    }
-    for name in hidden {
-        // Device 0:0 is a whiteout: the overlay shows nothing there (overlayfs.rst, "whiteouts and opaque directories").
-        let path = directory.join(name);
-        mknodat(CWD, &path, FileType::CharacterDevice, Mode::empty(), 0)
-            .map_err(cannot("hide the file of the base behind", path.display()))?;
+    for (name, bytes) in files {
+        write(&at.join(directory).join(name), bytes)?;
     }
     mounts::lock_memory(at)
 }
 
-fn write(file: &Path, text: &str) -> Result<(), Cannot> {
+fn write(file: &Path, bytes: &[u8]) -> Result<(), Cannot> {
     if let Some(directory) = file.parent() {
         mounts::make_directory(directory)?;
     }
-    fs::write(file, text).map_err(cannot("write", file.display()))
+    fs::write(file, bytes).map_err(cannot("write", file.display()))
 }
 
 /// Why a root could not be put together.

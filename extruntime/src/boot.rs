@@ -36,7 +36,7 @@ pub(crate) fn put_together(base: &Base, medium: &Path, log: &Log) -> Result<Stat
         Ok(grounds) => activate(judge_images(&grounds), &grounds, log)?,
         Err(error) => leave_alone(Judgement::all_refused(&config.extensions, &error.reason()))?,
     };
-    Ok(status::of(&judgement, &base.description, &base.kernel, notes))
+    Ok(status::of(&judgement, &base.description, &base.kernel.release, notes))
 }
 
 /// Judges with the door of the boot: an image is sealed, checked and mounted before anything is decided.

@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use kabi::SignatureRule;
 use lexopt::prelude::*;
 use spec::boot::run as places;
 use spec::kernel::ReleaseError;
 use spec::status::{State, Status};
-use spec::{Diagnose, Outcome};
+use spec::{Diagnose, KernelRelease, Outcome};
 
 use crate::cannot::Cannot;
+use crate::grounds::ConfigError;
 use crate::plan::{PlanError, Request, plan};
 use crate::{files, report};
 
@@ -21,7 +23,8 @@ const HELP: &str = "\
 Admits and overlays extensions at boot, and says what it did or would do
 
 Usage: extruntime status [--json] [--file PATH]
-       extruntime plan --medium DIR --base DIR --trust FILE [--kernel RELEASE] [--json]
+       extruntime plan --medium DIR --base DIR --trust FILE [--kernel RELEASE]
+                       [--sig-enforce] [--json]
 
 Commands:
   status             Show what became of each extension at the last boot
@@ -33,6 +36,7 @@ Options:
       --base DIR        Directory of the base, as extbuild base writes it
       --trust FILE      Trust policy
       --kernel RELEASE  Kernel that is to run [default: that of the base]
+      --sig-enforce     The kernel will load signed modules only: module.sig_enforce=1, or lockdown
       --json            Print the status document instead of a table
   -h, --help            Print this help
   -V, --version         Print the version
@@ -49,7 +53,16 @@ enum Command {
     Help,
     Version,
     Status { file: PathBuf, format: Format },
-    Plan { request: Request, format: Format },
+    Plan { arguments: PlanArguments, format: Format },
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct PlanArguments {
+    medium: PathBuf,
+    base: PathBuf,
+    trust: PathBuf,
+    kernel: Option<KernelRelease>,
+    signatures: SignatureRule,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +89,9 @@ fn execute(command: Command) -> Result<ExitCode, ToolError> {
             show(&status, format)?;
             return Ok(exit_code(&status));
         }
-        Command::Plan { request, format } => {
+        Command::Plan { arguments, format } => {
+            let PlanArguments { medium, base, trust, kernel, signatures } = arguments;
+            let request = Request::of_medium(&medium, base, trust, kernel, signatures)?;
             let planned = plan(&request)?;
             show(&planned.status, format)?;
             if format == Format::Table {
@@ -142,6 +157,7 @@ fn parse_status(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
 
 fn parse_plan(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
     let (mut medium, mut base, mut trust, mut kernel) = (None, None, None, None);
+    let mut signatures = SignatureRule::AsBuilt;
     let mut format = Format::Table;
     while let Some(argument) = parser.next()? {
         match argument {
@@ -149,18 +165,20 @@ fn parse_plan(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
             Long("base") => base = Some(parser.value()?.into()),
             Long("trust") => trust = Some(parser.value()?.into()),
             Long("kernel") => kernel = Some(parser.value()?.string()?.parse()?),
+            Long("sig-enforce") => signatures = SignatureRule::Enforced,
             Long("json") => format = Format::Json,
             Short('h') | Long("help") => return Ok(Command::Help),
             other => return Err(other.unexpected().into()),
         }
     }
-    let request = Request {
+    let arguments = PlanArguments {
         medium: medium.ok_or(UsageError::Missing("--medium DIR"))?,
         base: base.ok_or(UsageError::Missing("--base DIR"))?,
         trust: trust.ok_or(UsageError::Missing("--trust FILE"))?,
         kernel,
+        signatures,
     };
-    Ok(Command::Plan { request, format })
+    Ok(Command::Plan { arguments, format })
 }
 
 /// The arguments say nothing that can be done.
@@ -192,6 +210,8 @@ enum ToolError {
     #[error(transparent)]
     Print(#[from] Cannot),
     #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
     Plan(#[from] PlanError),
 }
 
@@ -201,6 +221,7 @@ impl Diagnose for ToolError {
             ToolError::Usage(_) | ToolError::NoStatus(_) | ToolError::Status { .. } | ToolError::Print(_) => {
                 Outcome::Unavailable
             }
+            ToolError::Config(error) => error.outcome(),
             ToolError::Plan(error) => error.outcome(),
         }
     }
@@ -212,6 +233,7 @@ impl Diagnose for ToolError {
                 Some("run it on a machine that extruntime has booted, or name a file with --file".into())
             }
             ToolError::Status { .. } | ToolError::Print(_) => None,
+            ToolError::Config(error) => error.hint(),
             ToolError::Plan(error) => error.hint(),
         }
     }
@@ -233,10 +255,11 @@ mod tests {
         assert_eq!(parsed("-V"), Ok(Command::Version));
         let status = Command::Status { file: "/x".into(), format: Format::Json };
         assert_eq!(parsed("status --json --file=/x"), Ok(status));
-        let kernel = Some("6.1.0".parse().unwrap());
-        let request = Request { medium: "m".into(), base: "b".into(), trust: "t".into(), kernel };
-        let expected = Command::Plan { request, format: Format::Table };
-        assert_eq!(parsed("plan --base b --trust t --medium m --kernel 6.1.0"), Ok(expected));
+        let (kernel, signatures) = (Some("6.1.0".parse().unwrap()), SignatureRule::Enforced);
+        let arguments =
+            PlanArguments { medium: "m".into(), base: "b".into(), trust: "t".into(), kernel, signatures };
+        let expected = Command::Plan { arguments, format: Format::Table };
+        assert_eq!(parsed("plan --base b --trust t --medium m --kernel 6.1.0 --sig-enforce"), Ok(expected));
     }
 
     #[test]

@@ -13,11 +13,13 @@ use crate::cannot::{Cannot, cannot};
 use crate::log::Log;
 use crate::mounts;
 
-/// Mounts `/proc`, `/sys`, `/dev` and `/run`; flags as systemd and dracut have them.
+/// Mounts `/proc`, `/sys`, `/dev` and `/run`; flags as systemd and dracut have them. And securityfs, which says what
+/// lockdown there is, where the kernel has it.
 pub(crate) fn mount_kernel_file_systems() -> Result<(), Cannot> {
     let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mounts::kernel("proc", "/proc", quiet, "")?;
     mounts::kernel("sysfs", "/sys", quiet, "")?;
+    let _ = mounts::kernel("securityfs", "/sys/kernel/security", quiet, "");
     mounts::kernel("devtmpfs", "/dev", MountFlags::NOSUID, "mode=0755")?;
     mounts::kernel("tmpfs", "/run", MountFlags::NOSUID | MountFlags::NODEV, "mode=0755")
 }

@@ -2,28 +2,41 @@
 
 use std::path::{Path, PathBuf};
 
-use kabi::{Profile, ProfileError, Record, RecordError};
+use kabi::{Host, Profile, ProfileError, Record, RecordError};
 use spec::artifact::limits;
 use spec::base::{files, places};
 use spec::listing::{Listing, ListingError};
-use spec::{Arch, Diagnose, KernelRelease, Outcome, TreePath};
+use spec::{Diagnose, KernelRelease, Outcome, TreePath};
 
 use crate::cannot::Cannot;
 use crate::files as door;
+use crate::running::Running;
 
 /// A base, as far as extensions are concerned.
 #[derive(Debug)]
 pub struct BaseFacts {
-    /// The architecture of the machine.
-    pub arch: Arch,
     /// The kernel that runs.
-    pub kernel: KernelRelease,
+    pub kernel: Running,
     /// What the base's kernel exports.
     pub profile: Profile,
     /// The modules that the base ships.
     pub modules: Record,
     /// Every path of the base.
     pub listing: Listing,
+    /// What the kernel's build wrote beside its modules.
+    pub build: BuildFiles,
+}
+
+/// Files of the kernel's build, as far as the base ships them and its root can be read: the index of modules is made
+/// with them.
+#[derive(Debug, Default)]
+pub struct BuildFiles {
+    /// `modules.order`.
+    pub order: Option<String>,
+    /// `modules.builtin`.
+    pub builtin: Option<String>,
+    /// `modules.builtin.modinfo`.
+    pub builtin_modinfo: Option<Vec<u8>>,
 }
 
 /// The files with the facts.
@@ -32,6 +45,8 @@ pub(crate) struct FactFiles {
     profile: PathBuf,
     modules: PathBuf,
     listing: PathBuf,
+    /// The root of the base, where it is mounted.
+    root: Option<PathBuf>,
 }
 
 impl FactFiles {
@@ -42,6 +57,7 @@ impl FactFiles {
             profile: place(places::PROFILE),
             modules: place(places::MODULES),
             listing: place(places::PATHS),
+            root: Some(root.to_owned()),
         }
     }
 
@@ -51,33 +67,50 @@ impl FactFiles {
             profile: directory.join(files::PROFILE),
             modules: directory.join(files::MODULES),
             listing: directory.join(files::PATHS),
+            root: None,
         }
     }
 }
 
 impl BaseFacts {
-    /// Is this path, relative to the root, in the base?
-    pub(crate) fn has(&self, relative: &Path) -> bool {
-        let path = relative.to_str().and_then(|path| TreePath::root().join(path).ok());
-        path.is_some_and(|path| self.listing.get(&path).is_some())
+    /// What modules are held against.
+    pub(crate) fn host(&self) -> Host<'_> {
+        let Running { signatures, .. } = self.kernel;
+        Host { paths: Some(&self.listing), signatures, ..Host::base(&self.profile, &self.modules) }
     }
 
     /// Reads the facts.
-    pub(crate) fn read(
-        files: &FactFiles,
-        arch: Arch,
-        kernel: KernelRelease,
-    ) -> Result<BaseFacts, FactsError> {
-        let FactFiles { profile, modules, listing } = files;
+    pub(crate) fn read(files: &FactFiles, kernel: Running) -> Result<BaseFacts, FactsError> {
+        let FactFiles { profile, modules, listing, root } = files;
         let of = |path: &Path| path.display().to_string();
         let text = |path: &Path| door::read_text(path, limits::FACTS).map_err(FactsError::Read);
-        let parsed = Profile::parse(&text(profile)?);
+        let bytes = |path: &Path| door::read(path, limits::FACTS).map_err(FactsError::Read);
+        let parsed = Profile::parse(&bytes(profile)?);
         let profile = parsed.map_err(|source| FactsError::Profile { file: of(profile), source })?;
-        let parsed = Record::parse(&door::read(modules, limits::FACTS).map_err(FactsError::Read)?);
+        let parsed = Record::parse(&bytes(modules)?);
         let modules = parsed.map_err(|source| FactsError::Modules { file: of(modules), source })?;
         let parsed = Listing::parse(&text(listing)?);
         let listing = parsed.map_err(|source| FactsError::Listing { file: of(listing), source })?;
-        Ok(BaseFacts { arch, kernel, profile, modules, listing })
+        let build = match root {
+            Some(root) => BuildFiles::read(root, &kernel.release, &listing).map_err(FactsError::Read)?,
+            None => BuildFiles::default(),
+        };
+        Ok(BaseFacts { kernel, profile, modules, listing, build })
+    }
+}
+
+impl BuildFiles {
+    fn read(root: &Path, release: &KernelRelease, listing: &Listing) -> Result<BuildFiles, Cannot> {
+        let place = |name: &str| format!("/usr/lib/modules/{release}/{name}");
+        let has = |path: &String| path.parse::<TreePath>().is_ok_and(|path| listing.get(&path).is_some());
+        let find = |name| Some(place(name)).filter(has).map(|path| root.join(path.trim_start_matches('/')));
+        let text = |name| find(name).map(|path| door::read_text(&path, limits::FACTS)).transpose();
+        let bytes = |name| find(name).map(|path| door::read(&path, limits::FACTS)).transpose();
+        Ok(BuildFiles {
+            order: text("modules.order")?,
+            builtin: text("modules.builtin")?,
+            builtin_modinfo: bytes("modules.builtin.modinfo")?,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use signing::{PolicyError, TrustPolicy};
 use spec::artifact::limits;
 use spec::boot::{initramfs, medium as places};
 use spec::machine::{self, ExtensionsConfig, MachineError};
-use spec::{Arch, Diagnose, KernelRelease, Outcome, Reason, ReasonCode};
+use spec::{Diagnose, Outcome, Reason, ReasonCode};
 
 use crate::activation::BASE;
 use crate::admit::Grounds;
@@ -15,6 +15,7 @@ use crate::base::Base;
 use crate::cannot::Cannot;
 use crate::facts::{BaseFacts, FactFiles, FactsError};
 use crate::files;
+use crate::running::Running;
 
 /// Where the grounds of a judgement are.
 #[derive(Debug)]
@@ -22,8 +23,7 @@ pub(crate) struct Places {
     pub(crate) store: PathBuf,
     pub(crate) trust: PathBuf,
     pub(crate) facts: FactFiles,
-    pub(crate) arch: Arch,
-    pub(crate) kernel: KernelRelease,
+    pub(crate) kernel: Running,
 }
 
 /// The machine config of the medium. A missing or broken one must not end the boot: then nothing is wanted, and the
@@ -50,7 +50,6 @@ pub(crate) fn at_boot(config: ExtensionsConfig, medium: &Path, base: &Base) -> R
         store: medium.join(places::STORE),
         trust: initramfs::TRUST.into(),
         facts: FactFiles::in_root(Path::new(BASE)),
-        arch: base.arch,
         kernel: base.kernel.clone(),
     };
     gather(config, places)
@@ -58,8 +57,8 @@ pub(crate) fn at_boot(config: ExtensionsConfig, medium: &Path, base: &Base) -> R
 
 /// Reads everything that does not depend on a single extension.
 pub(crate) fn gather(config: ExtensionsConfig, places: Places) -> Result<Grounds, GroundsError> {
-    let Places { store, trust, facts, arch, kernel } = places;
-    let base = BaseFacts::read(&facts, arch, kernel)?;
+    let Places { store, trust, facts, kernel } = places;
+    let base = BaseFacts::read(&facts, kernel)?;
     let text = files::read_text(&trust, limits::CONFIG).map_err(GroundsError::TrustRead)?;
     let trust = TrustPolicy::parse(&text, &trust.display().to_string())?;
     let store = Layout::open(store)?;

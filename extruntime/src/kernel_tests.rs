@@ -226,13 +226,15 @@ impl Machine {
         let release = Machine::release();
         let modules = format!("/usr/lib/modules/{release}");
         let mut tree = Tree::new();
-        let mut file = |path: &str, text: String| {
-            let node = Node::File { mode: Mode::FILE, content: Content::Bytes(text.into_bytes()) };
+        let mut file = |path: &str, bytes: Vec<u8>| {
+            let node = Node::File { mode: Mode::FILE, content: Content::Bytes(bytes) };
             tree.insert(path.parse().unwrap(), node).unwrap();
         };
         file("/usr/bin/sh", "the shell".into());
         file(&format!("{modules}/modules.dep"), "stale".into());
         file(&format!("{modules}/modules.dep.bin"), "stale".into());
+        file(&format!("{modules}/modules.order"), "kernel/fs/ext4/ext4.ko\n".into());
+        file(&format!("{modules}/modules.builtin"), "kernel/fs/ext4/ext4.ko\n".into());
         file("/usr/lib/tenon/kabi.db", world::profile(&release));
         file("/usr/lib/tenon/modules.json", world::NO_MODULES.into());
         let paths: TreePath = "/usr/lib/tenon/paths".parse().unwrap();
@@ -314,10 +316,15 @@ fn a_whole_boot_shows_base_and_sound_extensions_read_only() {
     assert!(!Path::new("/sysroot/usr/bin/liar").exists());
     let index = Path::new("/sysroot/usr/lib/modules").join(&release);
     assert!(fs::read_to_string(index.join("modules.dep")).unwrap().starts_with("extra/driver/driver.ko:"));
-    assert!(
-        !index.join("modules.dep.bin").exists(),
-        "an index of the base that does not know the extensions"
-    );
+    for (name, part) in
+        [("modules.dep.bin", "driver.ko"), ("modules.builtin.bin", "xt4"), ("modules.order", "ext4")]
+    {
+        let bytes = fs::read(index.join(name)).unwrap();
+        assert!(
+            bytes.windows(part.len()).any(|bytes| bytes == part.as_bytes()),
+            "{name} does not know {part}"
+        );
+    }
     assert_eq!(fs::read_to_string("/run/modules-load.d/tenon.conf").unwrap(), "driver\n");
 
     let options = options("/sysroot");

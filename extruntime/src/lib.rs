@@ -34,6 +34,7 @@ mod medium;
 mod mounts;
 pub mod plan;
 mod report;
+pub mod running;
 mod sealed;
 mod status;
 mod switch;

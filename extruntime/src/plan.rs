@@ -1,11 +1,13 @@
 //! What a boot would do, on any machine and without being root: the judgement of the boot behind another door.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use kabi::SignatureRule;
 use kabi::index::IndexError;
 use spec::base::files;
-use spec::boot::medium;
+use spec::boot::medium as places;
+use spec::machine::ExtensionsConfig;
 use spec::status::Status;
 use spec::{Diagnose, KernelRelease, Outcome};
 
@@ -17,19 +19,38 @@ use crate::contents;
 use crate::facts::FactFiles;
 use crate::grounds::{self, ConfigError, GroundsError, Places};
 use crate::image::ImageError;
+use crate::running::Running;
 use crate::status;
 
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The root of a medium: a mounted one, or a directory that is to become one.
-    pub medium: PathBuf,
+    /// What the machine is to run.
+    pub config: ExtensionsConfig,
+    /// The store of a medium, or what is to become one: an OCI layout.
+    pub store: PathBuf,
     /// The directory of a base, as `extbuild base` writes it.
     pub base: PathBuf,
     /// The trust policy.
     pub trust: PathBuf,
     /// The kernel that is to run; that of the base if there is none.
     pub kernel: Option<KernelRelease>,
+    /// Which modules it will load.
+    pub signatures: SignatureRule,
+}
+
+impl Request {
+    /// The same about a medium: a mounted one, or a directory that is to become one.
+    pub fn of_medium(
+        medium: &Path,
+        base: PathBuf,
+        trust: PathBuf,
+        kernel: Option<KernelRelease>,
+        signatures: SignatureRule,
+    ) -> Result<Request, ConfigError> {
+        let config = grounds::read_machine_config(medium)?;
+        Ok(Request { config, store: medium.join(places::STORE), base, trust, kernel, signatures })
+    }
 }
 
 /// What would come of a boot.
@@ -45,19 +66,22 @@ pub struct Plan {
 #[derive(Debug)]
 struct Looked;
 
-/// Judges a medium.
+/// Judges a store.
 pub fn plan(request: &Request) -> Result<Plan, PlanError> {
     let description = base::parse(&request.base.join(files::DESCRIPTION))?;
-    let config = grounds::read_machine_config(&request.medium)?;
     let kernel = request.kernel.as_ref().unwrap_or(&description.kernel);
     let places = Places {
-        store: request.medium.join(medium::STORE),
+        store: request.store.clone(),
         trust: request.trust.clone(),
         facts: FactFiles::in_directory(&request.base),
-        arch: description.arch,
-        kernel: kernel.clone(),
+        kernel: Running {
+            arch: description.arch,
+            release: kernel.clone(),
+            build: None,
+            signatures: request.signatures,
+        },
     };
-    let grounds = grounds::gather(config, places)?;
+    let grounds = grounds::gather(request.config.clone(), places)?;
     let judgement = judge(&grounds, look);
     let activation = Activation::plan(&grounds.base, &judgement.admitted())?;
     Ok(Plan { status: status::of(&judgement, &description, kernel, Vec::new()), activation })
@@ -76,9 +100,6 @@ pub enum PlanError {
     /// The base is none.
     #[error(transparent)]
     Base(#[from] BaseError),
-    /// There is no sound machine config.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// Nothing can be judged.
     #[error(transparent)]
     Grounds(#[from] GroundsError),
@@ -91,7 +112,6 @@ impl Diagnose for PlanError {
     fn outcome(&self) -> Outcome {
         match self {
             PlanError::Base(error) => error.outcome(),
-            PlanError::Config(error) => error.outcome(),
             PlanError::Grounds(error) => error.outcome(),
             PlanError::Index(error) => error.outcome(),
         }
@@ -100,7 +120,6 @@ impl Diagnose for PlanError {
     fn hint(&self) -> Option<String> {
         match self {
             PlanError::Base(error) => error.hint(),
-            PlanError::Config(error) => error.hint(),
             PlanError::Grounds(error) => error.hint(),
             PlanError::Index(error) => error.hint(),
         }

@@ -70,15 +70,16 @@ fn row(extension: &ExtensionStatus) -> [String; 4] {
 }
 
 fn reasons(extension: &ExtensionStatus) -> String {
-    if extension.reasons.is_empty() {
-        return String::new();
-    }
-    let mut text = format!("\n{} is refused:\n", extension.name);
-    for line in sentences(&extension.reasons) {
+    let (heading, reasons) = match (&extension.reasons[..], &extension.notes[..]) {
+        ([], []) => return String::new(),
+        ([], notes) => ("is active; worth a second look", notes),
+        (reasons, _) => ("is refused", reasons),
+    };
+    let mut text = format!("\n{} {heading}:\n", extension.name);
+    for line in sentences(reasons) {
         text += &format!("  {line}\n");
     }
-    let hints: BTreeSet<&str> =
-        extension.reasons.iter().filter_map(|reason| reason.hint.as_deref()).collect();
+    let hints: BTreeSet<&str> = reasons.iter().filter_map(|reason| reason.hint.as_deref()).collect();
     for hint in hints {
         text += &format!("  hint: {hint}\n");
     }
@@ -121,6 +122,7 @@ mod tests {
                     .hint("add it")
                     .wanted_found("a", "b"),
             ],
+            notes: vec![],
         };
         let active = ExtensionStatus {
             name: "wg".parse().unwrap(),

@@ -42,6 +42,7 @@ fn extension<L>(verdict: &Verdict<L>) -> ExtensionStatus {
             digest: Some(admitted.approval().value().manifest),
             signer: Some(admitted.approval().signer().to_owned()),
             reasons: Vec::new(),
+            notes: admitted.notes().to_vec(),
         },
         Verdict::Refused(refused) => {
             let chosen = refused.chosen.as_ref();
@@ -52,6 +53,7 @@ fn extension<L>(verdict: &Verdict<L>) -> ExtensionStatus {
                 digest: chosen.map(|chosen| chosen.manifest),
                 signer: chosen.and_then(|chosen| chosen.signer.clone()),
                 reasons: refused.reasons.clone(),
+                notes: Vec::new(),
             }
         }
     }
@@ -92,7 +94,8 @@ fn say(status: &Status, log: &Log) {
             State::Active => log.say(&format!("{}{version} is active", extension.name)),
             State::Refused => log.say(&format!("{}{version} is refused", extension.name)),
         }
-        for line in report::sentences(&extension.reasons) {
+        for line in [&extension.reasons, &extension.notes].into_iter().flat_map(|all| report::sentences(all))
+        {
             log.say(&format!("  {line}"));
         }
     }

@@ -8,13 +8,19 @@ mod world;
 use std::fs;
 
 use extruntime::plan::{Request, plan};
+use kabi::SignatureRule;
 use spec::status::{ExtensionStatus, State, Status};
 use spec::{Arch, Digest, Reason, ReasonCode};
 use world::{Extension, KERNEL, World, flip_a_byte, net_publisher, publisher, stranger};
 
 fn judged(world: &World) -> Status {
-    let request = Request { medium: world.medium(), base: world.base(), trust: world.trust(), kernel: None };
-    plan(&request).unwrap().status
+    plan(&request(world)).unwrap().status
+}
+
+/// To plan a boot of all that is in the world.
+fn request(world: &World) -> Request {
+    let rule = SignatureRule::AsBuilt;
+    Request::of_medium(&world.medium(), world.base(), world.trust(), None, rule).unwrap()
 }
 
 fn find<'a>(status: &'a Status, name: &str) -> &'a ExtensionStatus {
@@ -214,8 +220,7 @@ fn module_for_this_kernel_is_active_and_indexed() {
     let world = world();
     world.publish(&Extension::new("driver").module("driver", KERNEL, "0x92997ed8"));
     world.want(&["driver"]);
-    let request = Request { medium: world.medium(), base: world.base(), trust: world.trust(), kernel: None };
-    let planned = plan(&request).unwrap();
+    let planned = plan(&request(&world)).unwrap();
     assert_eq!(find(&planned.status, "driver").state, State::Active);
     let steps = planned.activation.to_string();
     assert!(steps.contains("write modules.alias, modules.dep"), "{steps}");
@@ -237,10 +242,20 @@ fn module_on_a_machine_that_runs_another_kernel_than_its_base() {
     let world = world();
     world.publish(&Extension::new("driver").module("driver", KERNEL, "0x92997ed8"));
     world.want(&["driver", "honest"]);
-    let kernel = Some("6.2.0-test".parse().unwrap());
-    let request = Request { medium: world.medium(), base: world.base(), trust: world.trust(), kernel };
+    let request = Request { kernel: Some("6.2.0-test".parse().unwrap()), ..request(&world) };
     let status = plan(&request).unwrap().status;
     assert_eq!(find(&status, "driver").reasons[0].code, ReasonCode::KernelMismatch);
+    assert_eq!(find(&status, "honest").state, State::Active);
+}
+
+#[test]
+fn unsigned_module_where_the_kernel_wants_signatures() {
+    let world = world();
+    world.publish(&Extension::new("driver").module("driver", KERNEL, "0x92997ed8"));
+    world.want(&["driver", "honest"]);
+    let request = Request { signatures: SignatureRule::Enforced, ..request(&world) };
+    let status = plan(&request).unwrap().status;
+    assert_eq!(find(&status, "driver").reasons[0].code, ReasonCode::ModuleUnsigned);
     assert_eq!(find(&status, "honest").state, State::Active);
 }
 
@@ -419,16 +434,20 @@ fn a_refused_extension_does_not_occupy_its_paths() {
 fn broken_configuration_is_refused_and_missing_one_is_not() {
     let world = world();
     world.want(&["honest"]);
-    let request = Request { medium: world.medium(), base: world.base(), trust: world.trust(), kernel: None };
+    let request = request(&world);
     fs::write(world.trust(), "kind: Other\n").unwrap();
     let machine = world.medium().join("tenon/machine.yaml");
     let outcome = || spec::Diagnose::outcome(&plan(&request).unwrap_err());
     assert_eq!(outcome(), spec::Outcome::Refused);
     fs::remove_file(world.trust()).unwrap();
     assert_eq!(outcome(), spec::Outcome::Unavailable);
+    let no_request = || {
+        Request::of_medium(&world.medium(), world.base(), world.trust(), None, SignatureRule::AsBuilt)
+            .unwrap_err()
+    };
     fs::write(&machine, "extensions: [").unwrap();
-    assert_eq!(outcome(), spec::Outcome::Refused);
+    assert_eq!(spec::Diagnose::outcome(&no_request()), spec::Outcome::Refused);
     fs::remove_file(&machine).unwrap();
-    assert_eq!(outcome(), spec::Outcome::Unavailable);
-    assert!(plan(&request).unwrap_err().to_string().contains("tenon/machine.yaml"));
+    assert_eq!(spec::Diagnose::outcome(&no_request()), spec::Outcome::Unavailable);
+    assert!(no_request().to_string().contains("tenon/machine.yaml"));
 }

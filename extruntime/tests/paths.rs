@@ -6,9 +6,16 @@
 mod world;
 
 use extruntime::plan::{Request, plan};
+use kabi::SignatureRule;
 use spec::ReasonCode;
 use spec::status::State;
 use world::{Extension, KERNEL, World};
+
+/// To plan a boot of all that is in the world.
+fn request(world: &World) -> Request {
+    let rule = SignatureRule::AsBuilt;
+    Request::of_medium(&world.medium(), world.base(), world.trust(), None, rule).unwrap()
+}
 
 /// Publishes `tool` and an honest extension; the honest one is active, and `tool` is refused for the path.
 #[track_caller]
@@ -17,8 +24,7 @@ fn refused(tool: &Extension, path: &str, what: &str) {
     world.publish(&Extension::new("honest"));
     world.publish(tool);
     world.want(&["tool", "honest"]);
-    let request = Request { medium: world.medium(), base: world.base(), trust: world.trust(), kernel: None };
-    let status = plan(&request).unwrap().status;
+    let status = plan(&request(&world)).unwrap().status;
     let [tool, honest] = status.extensions.as_slice() else { panic!("{status:?}") };
     assert_eq!((tool.state, honest.state), (State::Refused, State::Active));
     let about = |reason: &&spec::Reason| reason.subject.as_deref() == Some(path);
@@ -64,8 +70,7 @@ fn own_release_file_is_welcome() {
     let world = World::new();
     world.publish(&Extension::new("tool").file("/usr/lib/extension-release.d/extension-release.tool"));
     world.want(&["tool"]);
-    let request = Request { medium: world.medium(), base: world.base(), trust: world.trust(), kernel: None };
-    assert_eq!(plan(&request).unwrap().status.extensions[0].state, State::Active);
+    assert_eq!(plan(&request(&world)).unwrap().status.extensions[0].state, State::Active);
 }
 
 /// Each module is in its record and fits the kernel; only its place is wrong.

@@ -9,7 +9,7 @@ use serde_json::json;
 use spec::{Diagnose, Outcome};
 use terminal::{Failure, Generate, Progress, Table};
 
-use crate::{Composed, Inputs, Plan, Selected};
+use crate::{Composed, Inputs, Plan, Selected, Step};
 
 /// Where Debian's package systemd-boot-efi has the stub.
 const DEBIAN_STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -52,6 +52,9 @@ struct ComposeArgs {
     /// The date of all files on the medium, in seconds since 1970
     #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS", default_value_t = EARLIEST)]
     epoch: u32,
+    /// Refuse to compose if the machine would refuse an extension
+    #[arg(long)]
+    strict: bool,
     /// Print what the medium would hold and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -85,7 +88,7 @@ pub fn run() -> ExitCode {
 }
 
 fn compose(args: ComposeArgs) -> Result<(), Failure> {
-    let ComposeArgs { schematic, output, config_patch, runtime, stub, epoch, dry_run, json } = args;
+    let ComposeArgs { schematic, output, config_patch, runtime, stub, epoch, strict, dry_run, json } = args;
     let inputs = Inputs {
         schematic,
         patches: config_patch.into_iter().map(|patch| patch.0).collect(),
@@ -93,9 +96,14 @@ fn compose(args: ComposeArgs) -> Result<(), Failure> {
         stub,
         output: output.unwrap_or_default(),
     };
+    let progress = Progress::steps(&Step::Read.to_string());
+    let plan = crate::plan(&inputs)?;
+    drop(progress);
+    warn(&plan.extensions);
+    if strict {
+        demand_all(&plan.extensions)?;
+    }
     if dry_run {
-        let plan = crate::plan(&inputs)?;
-        warn(&plan.extensions);
         return if json {
             Ok(terminal::json(&describe(&plan))?)
         } else {
@@ -103,9 +111,8 @@ fn compose(args: ComposeArgs) -> Result<(), Failure> {
         };
     }
     let progress = Progress::steps("starting");
-    let composed = crate::compose(&inputs, epoch, &mut |step| progress.now(&step.to_string()))?;
+    let composed = crate::write(plan, &inputs.output, epoch, &mut |step| progress.now(&step.to_string()))?;
     drop(progress);
-    warn(&composed.plan.extensions);
     report(&composed, json)
 }
 
@@ -118,16 +125,43 @@ fn runtime_beside_us() -> Result<PathBuf, NoRuntime> {
     }
 }
 
+/// How many things are said about one extension; a module for another kernel has hundreds of reasons.
+const SHOWN: usize = 5;
+
 /// An extension that the machine will refuse goes onto the medium all the same; nobody should learn it only there.
 fn warn(extensions: &[Selected]) {
     for extension in extensions {
-        if let Err(refusal) = &extension.verdict {
-            let reason = refusal.reason();
-            terminal::warning(&format!(
-                "the machine will refuse {}: {} ({})",
-                extension.entry.name, reason.sentence, reason.code
-            ));
+        let Selected { entry, fate } = extension;
+        for reason in fate.reasons.iter().take(SHOWN) {
+            terminal::warning(&format!("the machine will refuse {}: {reason} ({})", entry.name, reason.code));
         }
+        for note in fate.notes.iter().take(SHOWN) {
+            terminal::note(&format!("{}: {note}", entry.name));
+        }
+    }
+}
+
+/// Will the machine have everything that it asks for?
+fn demand_all(extensions: &[Selected]) -> Result<(), Refused> {
+    let is_refused = |extension: &&Selected| !extension.fate.reasons.is_empty();
+    let refused: Vec<String> =
+        extensions.iter().filter(is_refused).map(|extension| extension.entry.name.to_string()).collect();
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(Refused { names: refused.join(", ") }),
+    }
+}
+
+/// With `--strict`, the machine must have everything that it asks for.
+#[derive(Debug, thiserror::Error)]
+#[error("the machine would refuse {names}; nothing was written")]
+struct Refused {
+    names: String,
+}
+
+impl Diagnose for Refused {
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
     }
 }
 
@@ -141,10 +175,12 @@ fn report(composed: &Composed, json: bool) -> Result<(), Failure> {
         facts["image"] = json!({ "path": composed.output, "size": composed.size });
         return Ok(terminal::json(&facts)?);
     }
-    let mut table = Table::new(&["extension", "version", "signed by"]);
+    let mut table = Table::new(&["extension", "version", "signed by", "at boot"]);
     for extension in &plan.extensions {
-        let signer = extension.verdict.as_ref().map_or("nobody that is trusted", String::as_str);
-        table.row([extension.entry.name.as_str(), &extension.entry.version.to_string(), signer]);
+        let Selected { entry, fate } = extension;
+        let signer = fate.signer.as_deref().unwrap_or("nobody that is trusted");
+        let boots = if fate.reasons.is_empty() { "active" } else { "refused" };
+        table.row([entry.name.as_str(), &entry.version.to_string(), signer, boots]);
     }
     table.print()?;
     let megabytes = composed.size as f64 / 1e6;
@@ -162,8 +198,9 @@ fn describe(plan: &Plan) -> serde_json::Value {
                 "name": extension.entry.name,
                 "version": extension.entry.version,
                 "digest": extension.entry.descriptor.digest,
-                "signer": extension.verdict.as_ref().ok(),
-                "refused": extension.verdict.as_ref().err().map(|refusal| refusal.reason()),
+                "signer": extension.fate.signer,
+                "reasons": extension.fate.reasons,
+                "notes": extension.fate.notes,
             })
         })
         .collect();

@@ -52,7 +52,6 @@ pub fn compose(
     epoch: u32,
     progress: &mut dyn FnMut(Step),
 ) -> Result<Composed, ComposeError> {
-    check_output(inputs)?;
     progress(Step::Read);
     let plan = plan(inputs)?;
     write(plan, &inputs.output, epoch, progress)
@@ -78,12 +77,14 @@ fn check_output(inputs: &Inputs) -> Result<(), ComposeError> {
     }
 }
 
-/// Reads and checks all inputs and decides what goes onto the medium; writes nothing.
+/// Reads and checks all inputs, judges the extensions, and decides what goes onto the medium; writes nothing.
 pub fn plan(inputs: &Inputs) -> Result<Plan, ComposeError> {
+    check_output(inputs)?;
     Plan::make(inputs::load(inputs)?)
 }
 
-fn write(
+/// Writes the medium that was planned, as [`compose`] does.
+pub fn write(
     plan: Plan,
     output: &Path,
     epoch: u32,

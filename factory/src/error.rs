@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use catalog::CatalogError;
-use signing::PolicyError;
+use extruntime::plan::PlanError;
 use spec::machine::MachineError;
 use spec::{Arch, Diagnose, ExtensionName, Outcome, VersionRange};
 
@@ -42,9 +42,9 @@ pub enum ComposeError {
     /// The machine config or a patch is refused.
     #[error(transparent)]
     Machine(#[from] MachineError),
-    /// The trust policy is refused.
+    /// The extensions cannot be judged.
     #[error(transparent)]
-    Trust(#[from] PolicyError),
+    Judge(#[from] PlanError),
     /// The base directory is refused or cannot be read.
     #[error(transparent)]
     Base(#[from] BaseError),
@@ -131,7 +131,7 @@ impl Diagnose for ComposeError {
         match self {
             ComposeError::Schematic(error) => error.outcome(),
             ComposeError::Machine(error) => error.outcome(),
-            ComposeError::Trust(error) => error.outcome(),
+            ComposeError::Judge(error) => error.outcome(),
             ComposeError::Base(error) => error.outcome(),
             ComposeError::Catalog(error) => error.outcome(),
             ComposeError::Iso { source, .. } => source.outcome(),
@@ -151,7 +151,7 @@ impl Diagnose for ComposeError {
         match self {
             ComposeError::Schematic(error) => error.hint(),
             ComposeError::Machine(error) => error.hint(),
-            ComposeError::Trust(error) => error.hint(),
+            ComposeError::Judge(error) => error.hint(),
             ComposeError::Base(error) => error.hint(),
             ComposeError::Catalog(error) => error.hint(),
             ComposeError::Runtime { source, .. } => source.hint(),

@@ -4,8 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use catalog::Layout;
-use signing::TrustPolicy;
+use extruntime::plan::Request;
+use kabi::SignatureRule;
 use spec::machine::{self, ExtensionsConfig};
+use spec::status::ExtensionStatus;
 
 use crate::base::Base;
 use crate::error::ComposeError;
@@ -47,19 +49,51 @@ pub(crate) fn load(inputs: &Inputs) -> Result<Loaded, ComposeError> {
     let schematic = Schematic::parse(&read_text(schematic)?, schematic)?;
     let Schematic { base, machine_config, trust, extensions, kernel_args } = schematic;
     let machine = read_machine(&machine_config, patches)?;
-    let policy_name = trust.display().to_string();
-    let trust = read_text(&trust)?;
-    let policy = TrustPolicy::parse(&trust, &policy_name)?;
     let layout = Layout::open(extensions)?;
-    let base = Base::open(&base)?;
+    let (base_dir, base) = (&base, Base::open(&base)?);
     let arch = base.description.arch;
-    let extensions = select::select(&layout, &machine, &policy, arch)?;
+    let entries = select::select(&layout, &machine, arch)?;
+    let fates = judge(&machine, &layout, base_dir, &trust, &kernel_args)?;
+    let extensions = entries.into_iter().zip(fates).map(|(entry, fate)| Selected { entry, fate }).collect();
+    let trust = read_text(&trust)?;
     let program = read(runtime)?;
     runtime::check(&program, arch)
         .map_err(|source| ComposeError::Runtime { path: runtime.clone(), source })?;
     let stub =
         Stub::parse(read(stub)?, arch).map_err(|source| ComposeError::Stub { path: stub.clone(), source })?;
     Ok(Loaded { base, machine, trust, layout, extensions, runtime: program, stub, kernel_args })
+}
+
+/// Judges the extensions as the boot program will, in the order of the machine config.
+fn judge(
+    machine: &ExtensionsConfig,
+    layout: &Layout,
+    base: &Path,
+    trust: &Path,
+    kernel_args: &[KernelArg],
+) -> Result<Vec<ExtensionStatus>, ComposeError> {
+    let request = Request {
+        config: machine.clone(),
+        store: layout.dir().to_owned(),
+        base: base.to_owned(),
+        trust: trust.to_owned(),
+        kernel: None,
+        signatures: signature_rule(kernel_args),
+    };
+    Ok(extruntime::plan::plan(&request)?.status.extensions)
+}
+
+/// What the command line of the medium says about signatures of modules (admin-guide/kernel-parameters).
+fn signature_rule(kernel_args: &[KernelArg]) -> SignatureRule {
+    let enforces = |arg: &KernelArg| match arg.as_str().split_once('=') {
+        Some(("module.sig_enforce", value)) => matches!(value, "1" | "y" | "Y" | "on"),
+        Some(("lockdown", level)) => matches!(level, "integrity" | "confidentiality"),
+        _ => arg.as_str() == "module.sig_enforce",
+    };
+    match kernel_args.iter().any(enforces) {
+        true => SignatureRule::Enforced,
+        false => SignatureRule::AsBuilt,
+    }
 }
 
 fn read_machine(file: &Path, patches: &[PathBuf]) -> Result<ExtensionsConfig, ComposeError> {

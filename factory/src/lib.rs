@@ -32,7 +32,7 @@ mod select;
 mod testing;
 pub mod uki;
 
-pub use compose::{Composed, Step, compose, plan};
+pub use compose::{Composed, Step, compose, plan, write};
 pub use error::ComposeError;
 pub use inputs::Inputs;
 pub use pe::{PeError, is_uefi_program};

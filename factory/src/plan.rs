@@ -115,11 +115,16 @@ impl fmt::Display for Plan {
             }
         }
         writeln!(f, "  /{}: from {}", medium::STORE, self.layout.dir().display())?;
-        for Selected { entry, verdict } in &self.extensions {
+        for Selected { entry, fate } in &self.extensions {
             writeln!(f, "    {} {} {}", entry.name, entry.version, entry.descriptor.digest)?;
-            match verdict {
-                Ok(signer) => writeln!(f, "      signed by {signer}")?,
-                Err(refusal) => writeln!(f, "      will be refused: {}", refusal.reason().sentence)?,
+            if let Some(signer) = &fate.signer {
+                writeln!(f, "      signed by {signer}")?;
+            }
+            for reason in &fate.reasons {
+                writeln!(f, "      will be refused: {reason}")?;
+            }
+            for note in &fate.notes {
+                writeln!(f, "      note: {note}")?;
             }
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! Which extensions go onto the medium: of each that the machine wants, the one that boot would take.
 
 use catalog::{Entry, Layout};
-use signing::{Refusal, TrustPolicy, verify_extension};
 use spec::machine::{ExtensionsConfig, Wanted};
+use spec::status::ExtensionStatus;
 use spec::{Arch, VersionRange};
 
 use crate::error::ComposeError;
@@ -12,40 +12,30 @@ use crate::error::ComposeError;
 pub struct Selected {
     /// Name, version and manifest.
     pub entry: Entry,
-    /// What the trust policy says: the key that has signed it, or why the machine will refuse it.
-    pub verdict: Result<String, Refusal>,
+    /// What the boot program will make of it. One that it will refuse goes onto the medium too: what is done about it is
+    /// for whoever composes to decide.
+    pub fate: ExtensionStatus,
 }
 
-/// Takes the highest version that the layout has of every extension that is wanted. One that the machine will refuse
-/// is taken too, with the verdict: what is done about it is for whoever composes to decide.
+/// Finds the highest version that the layout has of every extension that is wanted.
 pub(crate) fn select(
     layout: &Layout,
     wanted: &ExtensionsConfig,
-    policy: &TrustPolicy,
     arch: Arch,
-) -> Result<Vec<Selected>, ComposeError> {
-    wanted.extensions.iter().map(|wanted| select_one(layout, wanted, policy, arch)).collect()
+) -> Result<Vec<Entry>, ComposeError> {
+    wanted.extensions.iter().map(|wanted| select_one(layout, wanted, arch)).collect()
 }
 
-fn select_one(
-    layout: &Layout,
-    wanted: &Wanted,
-    policy: &TrustPolicy,
-    arch: Arch,
-) -> Result<Selected, ComposeError> {
+fn select_one(layout: &Layout, wanted: &Wanted, arch: Arch) -> Result<Entry, ComposeError> {
     let Wanted { name, version } = wanted;
     let entry = layout.candidates(name, version).into_iter().find(|entry| is_for(entry, arch));
-    let entry = entry.ok_or_else(|| ComposeError::NoCandidate {
+    entry.ok_or_else(|| ComposeError::NoCandidate {
         name: name.clone(),
         range: version.clone(),
         arch,
         directory: layout.dir().to_owned(),
         there: layout.candidates(name, &VersionRange::any()).iter().map(describe).collect(),
-    })?;
-    let signatures = layout.signatures(&entry.descriptor.digest);
-    let verdict = verify_extension(policy, name, &entry.descriptor.digest, &signatures.bundles)
-        .map(|verified| verified.signer().to_owned());
-    Ok(Selected { entry, verdict })
+    })
 }
 
 /// An index need not say for which machine a manifest is; boot finds out.

@@ -1,14 +1,14 @@
 //! Small inputs for tests: just enough of each format for the code that looks at it.
 
-use std::io::{Seek, Write};
+use std::io::Seek;
 use std::path::PathBuf;
 
 use catalog::{NewExtension, Store};
 use signing::{SigningKey, sign_extension};
 use spec::artifact::{ContentFacts, ExtensionConfig};
 use spec::base::{BaseDescription, BaseImage};
-use spec::listing::Listing;
 use spec::{Arch, Digest};
+use squash::{Content, Means, Mode, Node, Options, Tree};
 
 use crate::Inputs;
 
@@ -83,6 +83,9 @@ impl World {
         world.write("base/boot-modules/isofs.ko", b"isofs");
         world.write("base/boot-modules/sr_mod.ko", b"sr_mod");
         world.write("base/base.json", &serde_json::to_vec(&description(b"root image")).unwrap());
+        world.write("base/kabi.db", &profile().to_bytes());
+        world.write("base/modules.json", &kabi::Record::default().to_json());
+        world.write("base/paths", b"/usr/\n");
         world.write(
             "machine.yaml",
             b"apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions:\n- {name: demo, version: ~1.0}\n",
@@ -125,16 +128,20 @@ impl World {
 
     fn add_extension(&self, version: &str, key: Option<SigningKey>) {
         let store = Store::create_or_open(self.path("store")).unwrap();
-        let image_bytes = format!("image of {version}");
+        let mut tree = Tree::new();
+        let content = Content::Bytes(format!("demo of {version}").into_bytes());
+        tree.insert("/opt/demo".parse().unwrap(), Node::File { mode: Mode::FILE, content }).unwrap();
         let mut image = tempfile::tempfile().unwrap();
-        image.write_all(image_bytes.as_bytes()).unwrap();
+        let packed =
+            squash::pack(&tree, &Options::default(), Means::of_this_machine(), &mut image, &mut |_| ())
+                .unwrap();
         image.rewind().unwrap();
         let new = NewExtension {
-            config: &config(version),
+            config: &ExtensionConfig { content: packed.facts, ..config(version) },
             image: &mut image,
-            image_digest: Digest::of(image_bytes.as_bytes()),
-            image_size: image_bytes.len() as u64,
-            paths: &Listing::parse("").unwrap(),
+            image_digest: packed.digest,
+            image_size: packed.size,
+            paths: &tree.listing(),
             kabi: None,
         };
         let manifest = store.assemble(new).unwrap();
@@ -167,6 +174,12 @@ fn description(root: &[u8]) -> BaseDescription {
     }
 }
 
+/// A kernel with one symbol.
+fn profile() -> kabi::Profile {
+    let symvers = "0x00000001\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n";
+    kabi::Profile::from_symvers(symvers, description(b"").kernel, Arch::Amd64).unwrap()
+}
+
 fn trust() -> String {
     let pem = SigningKey::from_seed(KEY).public_key().to_pem().replace('\n', "\n      ");
     format!(
@@ -187,6 +200,8 @@ fn config(version: &str) -> ExtensionConfig {
         kernel: None,
         requires: Vec::new(),
         load: Vec::new(),
+        force: Vec::new(),
+        group: None,
         content: ContentFacts { inodes: 1, bytes: 1 },
         verity: None,
     }

@@ -23,11 +23,13 @@ pub enum DecompressError {
         /// Name of the file.
         file: String,
     },
-    /// Unpacked it has more than [`MAX_BYTES`].
-    #[error("{file}: the module has more than {MAX_BYTES} bytes")]
+    /// Unpacked it has more than it may have.
+    #[error("{file}: the module has more than {limit} bytes")]
     TooLarge {
         /// Name of the file.
         file: String,
+        /// How many it may have.
+        limit: usize,
     },
     /// The compressed stream is damaged, cut short, or asks for too much memory.
     #[error("{file}: the compressed stream cannot be read")]
@@ -46,12 +48,14 @@ impl Diagnose for DecompressError {
     }
 }
 
-/// The bytes of the module that the file called `file` holds, unpacked if the name says that they are packed.
+/// The bytes of the module that the file called `file` holds, unpacked if the name says that they are packed. They are
+/// at most [`MAX_BYTES`].
 pub fn decompress(file: &str, bytes: Vec<u8>) -> Result<Vec<u8>, DecompressError> {
     decompress_within(MAX_BYTES, file, bytes)
 }
 
-fn decompress_within(limit: usize, file: &str, bytes: Vec<u8>) -> Result<Vec<u8>, DecompressError> {
+/// The same, with at most `limit` bytes.
+pub fn decompress_within(limit: usize, file: &str, bytes: Vec<u8>) -> Result<Vec<u8>, DecompressError> {
     let damaged = |source| DecompressError::Damaged { file: file.to_owned(), source };
     let read = |stream: &mut dyn Read| read_bounded(stream, limit).map_err(damaged);
     let module = match file.rsplit_once(".ko").map(|(_, ending)| ending) {
@@ -63,7 +67,7 @@ fn decompress_within(limit: usize, file: &str, bytes: Vec<u8>) -> Result<Vec<u8>
     };
     match module.len() <= limit {
         true => Ok(module),
-        false => Err(DecompressError::TooLarge { file: file.to_owned() }),
+        false => Err(DecompressError::TooLarge { file: file.to_owned(), limit }),
     }
 }
 

@@ -19,6 +19,11 @@ impl Crc {
         NonZeroU32::new(value).map(Crc)
     }
 
+    /// The CRC as a number, which is never zero.
+    pub(crate) fn value(self) -> u32 {
+        self.0.get()
+    }
+
     /// Reads the form of Module.symvers, where zero stands for no CRC.
     pub fn parse_field(text: &str) -> Result<Option<Crc>, CrcError> {
         let wrong = || CrcError(text.chars().take(80).collect());

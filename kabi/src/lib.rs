@@ -8,17 +8,15 @@
 
 pub mod closure;
 pub mod compress;
-mod conflict;
 mod crc;
+mod diff;
 mod elf;
 pub mod index;
-mod linkage;
-mod modinfo;
+mod kernel;
 mod module;
-mod problem;
 mod profile;
 mod record;
-mod symbols;
+pub mod signature;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -26,12 +24,16 @@ mod verdict;
 
 pub use closure::{ClosureError, closure};
 pub use compress::{DecompressError, decompress};
-pub use conflict::first_conflict;
 pub use crc::{Crc, CrcError};
+pub use diff::{ChangeKind, Diff, ExportChange, diff};
 pub use index::ModuleIndex;
-pub use module::{Export, Import, Module};
-pub use problem::{ModuleError, ModuleProblem};
-pub use profile::{KernelExport, Owner, Profile, ProfileError};
+pub use kernel::{BuiltinError, ImageError, KernelImage, read_builtins};
+pub use module::{Btf, Export, Import, InfoEntry, Module, ModuleError, ModuleProblem, StructLayout};
+pub use profile::{
+    BuildId, BuildIdError, ConfigError, Exports, ExportsError, KernelExport, KernelFacts, KernelOption,
+    KernelOptions, Owner, Profile, ProfileError, SymversError, TrustedKey,
+};
 pub use record::{Record, RecordError};
+pub use signature::{KeyId, ModuleSignature};
 pub use text::{Alias, InfoText, SymbolName, TextError};
-pub use verdict::{Candidate, Fits, Verdict, judge, objections};
+pub use verdict::{Candidate, Fits, Host, SignatureRule, Verdict, first_conflict, judge, objections};

@@ -102,37 +102,75 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ModuleSignature;
     use crate::testing::{ModuleFile, module};
+
+    /// A module that has every fact.
+    fn everything() -> Module {
+        let file = ModuleFile::new("everything")
+            .layout(1280, Some(312), Some(1200))
+            .section(".BTF", b"x")
+            .info("intree", "Y")
+            .info("livepatch", "Y")
+            .info("srcversion", "A5")
+            .info("depends", "a,b")
+            .info("softdep", "pre: c")
+            .info("weakdep", "d e")
+            .info("firmware", "f.bin")
+            .info("alias", "pci:v*")
+            .info("import_ns", "N")
+            .import("_printk", 1)
+            .weak("maybe")
+            .export_in("give", 2, true, "M");
+        let signature = ModuleSignature {
+            signer: Some("Somebody".parse().unwrap()),
+            key: "1ba0".parse().unwrap(),
+            hash: "sha256".parse().unwrap(),
+        };
+        Module { signature: Some(signature), ..file.parse() }
+    }
 
     #[test]
     fn a_record_round_trips_and_is_sorted() {
         let record = Record::new(vec![
             ModuleFile::new("zeta").import("_printk", 1).weak("maybe").export("z", 2).parse(),
             ModuleFile::new("alpha").info("alias", "pci:v*").gpl_export("a", 3).parse(),
+            everything(),
         ])
         .unwrap();
         assert_eq!(record.modules()[0].name.as_str(), "alpha");
         assert_eq!(Record::parse(&record.to_json()).unwrap(), record);
-        assert_eq!(record.get(&"zeta".parse().unwrap()), Some(&record.modules()[1]));
+        assert_eq!(record.get(&"zeta".parse().unwrap()), Some(&record.modules()[2]));
         assert_eq!(record.get(&"beta".parse().unwrap()), None);
     }
 
     #[test]
     fn the_form_of_the_document_is_an_interface() {
-        let record = Record::new(vec![module("a", &[("_printk", 0x92997ed8)], &[("give", 0x12)])]).unwrap();
+        let record =
+            Record::new(vec![everything(), module("a", &[("_printk", 0x92997ed8)], &[("give", 0x12)])])
+                .unwrap();
         assert_eq!(
             String::from_utf8(record.to_json()).unwrap(),
             concat!(
                 r#"{"schemaVersion":1,"modules":[{"name":"a","path":"/usr/lib/modules/6.1.0-test/kernel/a.ko","#,
-                r#""arch":"amd64","vermagic":"6.1.0-test SMP mod_unload modversions ","license":"GPL","#,
-                r#""imports":{"_printk":{"crc":"0x92997ed8"}},"exports":{"give":{"crc":"0x00000012"}}}]}"#
+                r#""arch":"amd64","vermagic":"6.1.0-test SMP mod_unload modversions ","versioned":true,"#,
+                r#""layout":{"size":64},"license":"GPL","#,
+                r#""imports":{"_printk":{"crc":"0x92997ed8"}},"exports":{"give":{"crc":"0x00000012"}}},"#,
+                r#"{"name":"everything","path":"/usr/lib/modules/6.1.0-test/kernel/everything.ko","#,
+                r#""arch":"amd64","vermagic":"6.1.0-test SMP mod_unload modversions ","versioned":true,"#,
+                r#""layout":{"size":1280,"init":312,"exit":1200},"btf":"split","#,
+                r#""signature":{"signer":"Somebody","key":"1ba0","hash":"sha256"},"license":"GPL","#,
+                r#""inTree":true,"livepatch":true,"srcversion":"A5","depends":["a","b"],"softdeps":["pre: c"],"#,
+                r#""weakdeps":["d e"],"firmware":["f.bin"],"aliases":["pci:v*"],"namespaces":["N"],"#,
+                r#""imports":{"_printk":{"crc":"0x00000001"},"maybe":{"weak":true}},"#,
+                r#""exports":{"give":{"crc":"0x00000002","gpl":true,"namespace":"M"}}}]}"#
             )
         );
     }
 
     #[test]
     fn broken_documents_are_refused() {
-        let good = String::from_utf8(Record::new(vec![module("a", &[], &[])]).unwrap().to_json()).unwrap();
+        let good = String::from_utf8(Record::new(vec![everything()]).unwrap().to_json()).unwrap();
         assert!(Record::parse(good.as_bytes()).is_ok());
         for (from, to) in [
             ("schemaVersion\":1", "schemaVersion\":2"),
@@ -141,6 +179,14 @@ mod tests {
             ("/usr/lib", "/usr/../lib"),
             ("}]}", "}"),
             ("SMP ", "SMP\\n"),
+            ("\"size\":1280", "\"size\":4294967296"),
+            ("\"size\"", "\"sizes\""),
+            ("\"split\"", "\"else\""),
+            ("\"1ba0\"", "\"1BA0\""),
+            ("\"hash\"", "\"hashes\""),
+            ("\"_printk\":{", "\"maybe\":{},\"_printk\":{"),
+            ("\"give\":{", "\"give\":{},\"give\":{"),
+            ("\"versioned\":true", "\"versioned\":1"),
         ] {
             assert!(good.contains(from), "{from}");
             assert!(Record::parse(good.replace(from, to).as_bytes()).is_err(), "{to}");
@@ -158,7 +204,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_the_reader_panic(index: prop::sample::Index, bytes in prop::collection::vec(any::<u8>(), 0..9)) {
-            let mut json = Record::new(vec![module("a", &[("b", 1)], &[("c", 2)])]).unwrap().to_json();
+            let mut json = Record::new(vec![everything()]).unwrap().to_json();
             let start = index.index(json.len());
             json.splice(start..(start + bytes.len()).min(json.len()), bytes);
             let _ = Record::parse(&json);

@@ -1,10 +1,21 @@
 //! Modules and profiles made by hand, for the tests of this room.
 
-use object::write::{Object, Symbol, SymbolSection};
-use object::{Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope};
+use cms::cert::IssuerAndSerialNumber;
+use cms::cert::x509::der::Encode;
+use cms::cert::x509::der::asn1::{Any, OctetString};
+use cms::cert::x509::serial_number::SerialNumber;
+use cms::cert::x509::spki::AlgorithmIdentifierOwned;
+use cms::content_info::{CmsVersion, ContentInfo};
+use cms::signed_data::{EncapsulatedContentInfo, SignedData, SignerIdentifier, SignerInfo};
+use object::elf::{R_AARCH64_ABS64, R_X86_64_64};
+use object::write::{Object, Relocation, SectionId, Symbol, SymbolSection};
+use object::{
+    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
+    SymbolScope,
+};
 use spec::{Arch, KernelRelease, TreePath};
 
-use crate::{Module, Profile, Record, SymbolName};
+use crate::{Module, Profile, Record, StructLayout, SymbolName};
 
 pub(crate) const RELEASE: &str = "6.1.0-test";
 
@@ -14,10 +25,14 @@ pub(crate) struct ModuleFile {
     file: String,
     architecture: Architecture,
     info: Vec<(String, String)>,
-    versions: Vec<(String, u32)>,
+    /// None leaves the section out.
+    versions: Option<Vec<(String, u32)>>,
+    layout: StructLayout,
     undefined: Vec<(String, bool)>,
+    common: Vec<String>,
     exports: Vec<(String, u32, bool, String)>,
     extra: Vec<(String, Vec<u8>)>,
+    appended: Vec<u8>,
 }
 
 impl ModuleFile {
@@ -26,10 +41,13 @@ impl ModuleFile {
             file: file.to_owned(),
             architecture: Architecture::X86_64,
             info: Vec::new(),
-            versions: Vec::new(),
+            versions: Some(Vec::new()),
+            layout: StructLayout { size: 64, init: None, exit: None },
             undefined: Vec::new(),
+            common: Vec::new(),
             exports: Vec::new(),
             extra: Vec::new(),
+            appended: Vec::new(),
         };
         new.info("license", "GPL")
             .info("name", &file.replace('-', "_"))
@@ -51,8 +69,22 @@ impl ModuleFile {
     }
 
     pub(crate) fn version(mut self, symbol: &str, crc: u32) -> ModuleFile {
-        self.versions.push((symbol.to_owned(), crc));
+        self.versions.get_or_insert_default().push((symbol.to_owned(), crc));
         self
+    }
+
+    /// Without any CRCs, as `modprobe --force` makes it.
+    pub(crate) fn unversioned(self) -> ModuleFile {
+        ModuleFile { versions: None, ..self }
+    }
+
+    pub(crate) fn layout(self, size: u32, init: Option<u32>, exit: Option<u32>) -> ModuleFile {
+        ModuleFile { layout: StructLayout { size, init, exit }, ..self }
+    }
+
+    /// With bytes after the end of the ELF file.
+    pub(crate) fn appended(self, bytes: &[u8]) -> ModuleFile {
+        ModuleFile { appended: bytes.to_vec(), ..self }
     }
 
     pub(crate) fn import(self, symbol: &str, crc: u32) -> ModuleFile {
@@ -66,6 +98,11 @@ impl ModuleFile {
 
     pub(crate) fn weak(mut self, symbol: &str) -> ModuleFile {
         self.undefined.push((symbol.to_owned(), true));
+        self
+    }
+
+    pub(crate) fn common(mut self, symbol: &str) -> ModuleFile {
+        self.common.push(symbol.to_owned());
         self
     }
 
@@ -109,9 +146,11 @@ impl ModuleFile {
         };
         let info = self.info.iter().map(|(key, value)| format!("{key}={value}\0")).collect::<String>();
         section(".modinfo", info.as_bytes());
-        section(".gnu.linkonce.this_module", &[0; 64]);
-        let versions: Vec<u8> = self.versions.iter().flat_map(|(name, crc)| version(name, *crc)).collect();
-        section("__versions", &versions);
+        let this_module = section(".gnu.linkonce.this_module", &vec![0; self.layout.size as usize]);
+        if let Some(versions) = &self.versions {
+            let entries: Vec<u8> = versions.iter().flat_map(|(name, crc)| version(name, *crc)).collect();
+            section("__versions", &entries);
+        }
 
         let mut symbols = Vec::new();
         let mut strings = Vec::new();
@@ -143,15 +182,33 @@ impl ModuleFile {
             ));
         }
         for (name, weak) in &self.undefined {
-            elf.add_symbol(symbol_entry(
-                name.clone(),
-                0,
-                SymbolSection::Undefined,
-                SymbolScope::Unknown,
-                *weak,
-            ));
+            let (section, scope) = (SymbolSection::Undefined, SymbolScope::Unknown);
+            elf.add_symbol(symbol_entry(name.clone(), 0, section, scope, *weak));
         }
-        elf.write().unwrap()
+        for name in &self.common {
+            let (section, scope) = (SymbolSection::Common, SymbolScope::Linkage);
+            elf.add_symbol(symbol_entry(name.clone(), 0, section, scope, false));
+        }
+        self.add_layout(&mut elf, this_module);
+        let mut bytes = elf.write().unwrap();
+        bytes.extend(&self.appended);
+        bytes
+    }
+
+    /// The addresses of both functions, which the loader is to write into `struct module`.
+    fn add_layout(&self, elf: &mut Object<'_>, this_module: SectionId) {
+        let r_type = match self.architecture {
+            Architecture::Aarch64 => R_AARCH64_ABS64,
+            _ => R_X86_64_64,
+        };
+        for (name, offset) in [("init_module", self.layout.init), ("cleanup_module", self.layout.exit)] {
+            let Some(offset) = offset else { continue };
+            let place = SymbolSection::Section(this_module);
+            let symbol = elf.add_symbol(symbol_entry(name.to_owned(), 0, place, SymbolScope::Dynamic, false));
+            let flags = RelocationFlags::Elf { r_type };
+            let relocation = Relocation { offset: offset.into(), symbol, addend: 0, flags };
+            elf.add_relocation(this_module, relocation).unwrap();
+        }
     }
 }
 
@@ -173,6 +230,38 @@ fn symbol_entry(name: String, value: u64, section: SymbolSection, scope: SymbolS
         section,
         flags: SymbolFlags::None,
     }
+}
+
+/// A signature in form, by the certificate of Somebody with this serial number.
+pub(crate) fn cms_message(serial: &[u8]) -> Vec<u8> {
+    let algorithm =
+        |identifier: &str| AlgorithmIdentifierOwned { oid: identifier.parse().unwrap(), parameters: None };
+    let (sha256, rsa) = (algorithm("2.16.840.1.101.3.4.2.1"), algorithm("1.2.840.113549.1.1.1"));
+    let signer = SignerInfo {
+        version: CmsVersion::V1,
+        sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
+            issuer: "CN=Somebody,O=Somewhere".parse().unwrap(),
+            serial_number: SerialNumber::new(serial).unwrap(),
+        }),
+        digest_alg: sha256.clone(),
+        signed_attrs: None,
+        signature_algorithm: rsa,
+        signature: OctetString::new([7; 256]).unwrap(),
+        unsigned_attrs: None,
+    };
+    let data = SignedData {
+        version: CmsVersion::V1,
+        digest_algorithms: vec![sha256].try_into().unwrap(),
+        encap_content_info: EncapsulatedContentInfo {
+            econtent_type: "1.2.840.113549.1.7.1".parse().unwrap(),
+            econtent: None,
+        },
+        certificates: None,
+        crls: None,
+        signer_infos: vec![signer].try_into().unwrap(),
+    };
+    let content_type = "1.2.840.113549.1.7.2".parse().unwrap();
+    ContentInfo { content_type, content: Any::encode_from(&data).unwrap() }.to_der().unwrap()
 }
 
 /// A sound module with these imports and GPL-free exports.

@@ -3,114 +3,44 @@
 // clippy.toml allows it in test functions; these are their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod inputs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use kabi::{Candidate, Module, Owner, Profile, Record, Verdict, closure, decompress, index, judge};
-use spec::{Arch, ExtensionName, KernelRelease, ModuleName, ReasonCode, TreePath};
+use kabi::{Candidate, Module, Owner, Profile, Record, Verdict, closure, index, judge};
+use spec::{Arch, ExtensionName, KernelRelease, ModuleName, ReasonCode};
 
 /// Linux 6.1 with plain modules.
-static KERNEL: LazyLock<Kernel> = LazyLock::new(|| Kernel::read("kernel"));
+static KERNEL: LazyLock<Kernel> = LazyLock::new(|| Kernel::read(inputs::Kernel::plain()));
 /// Linux 6.12 with modules in xz.
-static OTHER: LazyLock<Kernel> = LazyLock::new(|| Kernel::read("other-kernel"));
+static OTHER: LazyLock<Kernel> = LazyLock::new(|| Kernel::read(inputs::Kernel::packed()));
 
 struct Kernel {
-    root: PathBuf,
+    inputs: inputs::Kernel,
     release: KernelRelease,
     profile: Profile,
-    files: Vec<PathBuf>,
     modules: Vec<Module>,
 }
 
 impl Kernel {
-    fn read(directory: &str) -> Kernel {
-        let inputs = std::env::var("TENON_INPUTS")
-            .expect("TENON_INPUTS does not name the directory of real kernels: run `cargo xtask test`");
-        let root = Path::new(&inputs).join(directory);
-        let release = only_entry(&root.join("lib/modules"));
-        let symvers = root.join(format!("usr/src/linux-headers-{release}/Module.symvers"));
-        let release: KernelRelease = release.parse().unwrap();
+    fn read(inputs: inputs::Kernel) -> Kernel {
+        let release = inputs.release.clone();
+        let symvers = inputs.root.join(format!("usr/src/linux-headers-{release}/Module.symvers"));
         let symvers = std::fs::read_to_string(symvers).unwrap();
-        let mut files = Vec::new();
-        collect_files(&root.join(format!("lib/modules/{release}/kernel")), &mut files);
-        files.sort();
-        Kernel {
-            modules: files.iter().map(|file| read_module(&root, file)).collect(),
-            profile: Profile::from_symvers(&symvers, release.clone(), Arch::Amd64).unwrap(),
-            root,
-            release,
-            files,
-        }
-    }
-
-    fn file(&self, name: &str) -> &Path {
-        let wanted: ModuleName = name.parse().unwrap();
-        let holds = |file: &&PathBuf| ModuleName::from_file_name(file_name(file)).as_ref() == Some(&wanted);
-        self.files.iter().find(holds).unwrap()
+        let profile = Profile::from_symvers(&symvers, release.clone(), Arch::Amd64).unwrap();
+        Kernel { modules: inputs.modules(), profile, release, inputs }
     }
 
     fn module(&self, name: &str) -> Module {
-        read_module(&self.root, self.file(name))
+        self.inputs.read(self.inputs.file(name))
     }
-}
-
-fn only_entry(directory: &Path) -> String {
-    let mut entries = std::fs::read_dir(directory).unwrap();
-    let entry = entries.next().unwrap().unwrap().file_name().into_string().unwrap();
-    assert!(entries.next().is_none(), "{} holds more than one kernel", directory.display());
-    entry
-}
-
-fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => collect_files(&path, files),
-            false => files.push(path),
-        }
-    }
-}
-
-fn file_name(file: &Path) -> &str {
-    file.file_name().unwrap().to_str().unwrap()
-}
-
-fn read_bytes(file: &Path) -> Vec<u8> {
-    decompress(file_name(file), std::fs::read(file).unwrap()).unwrap()
-}
-
-/// The path that the module has in an image, where /lib is /usr/lib.
-fn image_path(root: &Path, file: &Path) -> TreePath {
-    format!("/usr/{}", file.strip_prefix(root).unwrap().display()).parse().unwrap()
-}
-
-fn read_module(root: &Path, file: &Path) -> Module {
-    Module::parse(&image_path(root, file), &read_bytes(file)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn name(text: &str) -> ExtensionName {
     text.parse().unwrap()
-}
-
-fn output(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[test]
-fn every_module_of_both_kernels_is_read() {
-    assert_eq!((KERNEL.files.len(), KERNEL.modules.len()), (1121, 1121));
-    assert_eq!((OTHER.files.len(), OTHER.modules.len()), (1138, 1138));
-    for kernel in [&KERNEL, &OTHER] {
-        for module in &kernel.modules {
-            assert_eq!(module.release(), kernel.release.as_str(), "{}", module.path);
-            assert!(module.imports.values().all(|import| import.crc.is_some()), "{}", module.path);
-        }
-    }
 }
 
 #[test]
@@ -216,8 +146,8 @@ fn the_index_is_that_of_depmod() {
     let ours = index::build(&KERNEL.release, &base, &[&net]).unwrap().files;
 
     let mut depmod = Command::new("depmod");
-    depmod.args(["-C", "/dev/null", "-n", "-b"]).arg(&KERNEL.root).arg(KERNEL.release.as_str());
-    let theirs = output(&mut depmod);
+    depmod.args(["-C", "/dev/null", "-n", "-b"]).arg(&KERNEL.inputs.root).arg(KERNEL.release.as_str());
+    let theirs = inputs::text(&mut depmod);
 
     let lines = |text: &str, start: &str| -> BTreeSet<String> {
         text.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect()
@@ -256,66 +186,6 @@ fn assert_is_loadable(needs: &BTreeMap<String, Vec<String>>) {
             let later = &needed[index + 1..];
             assert!(needs[one].iter().all(|its| later.contains(its)), "{module}: {one} comes too late");
         }
-    }
-}
-
-#[test]
-fn modinfo_reads_the_same() {
-    let fields =
-        ["name", "vermagic", "license", "srcversion", "depends", "softdep", "firmware", "alias", "import_ns"];
-    for (kernel, name) in [
-        (&*KERNEL, "wireguard"),
-        (&*KERNEL, "btrfs"),
-        (&*KERNEL, "daqboard2000"),
-        (&*KERNEL, "cxl_mem"),
-        (&*KERNEL, "curve25519-x86_64"),
-        (&*OTHER, "wireguard"),
-        (&*OTHER, "mana_ib"),
-    ] {
-        let module = kernel.module(name);
-        let texts = |values: &[kabi::InfoText]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
-        for field in fields {
-            let ours = match field {
-                "name" => vec![module.name.to_string()],
-                "vermagic" => vec![module.vermagic.to_string()],
-                "license" => texts(module.license.as_slice()),
-                "srcversion" => texts(module.srcversion.as_slice()),
-                "softdep" => texts(&module.softdeps),
-                "firmware" => texts(&module.firmware),
-                "import_ns" => texts(&module.namespaces),
-                "alias" => module.aliases.iter().map(ToString::to_string).collect(),
-                _ => module.depends.iter().map(ToString::to_string).collect(),
-            };
-            let theirs = output(Command::new("modinfo").args(["-F", field]).arg(kernel.file(name)));
-            let theirs: Vec<String> = match field {
-                "depends" => theirs
-                    .trim()
-                    .split(',')
-                    .filter(|name| !name.is_empty())
-                    .map(|name| name.replace('-', "_"))
-                    .collect(),
-                _ => theirs.lines().map(str::to_owned).collect(),
-            };
-            assert_eq!(ours, theirs, "{name} {field}");
-        }
-    }
-}
-
-#[test]
-fn a_real_module_cut_short_is_an_error_at_any_length() {
-    let file = KERNEL.file("wireguard");
-    let (path, bytes) = (image_path(&KERNEL.root, file), std::fs::read(file).unwrap());
-    // Section headers end the ELF file: e_shoff and e_shnum (ELF gABI, ELF header); the signature follows.
-    let shoff = u64::from_le_bytes(bytes[0x28..0x30].try_into().unwrap()) as usize;
-    let shnum = u16::from_le_bytes(bytes[0x3c..0x3e].try_into().unwrap()) as usize;
-    let end = shoff + shnum * 64;
-    assert!(Module::parse(&path, &bytes[..end]).is_ok());
-    for length in (0..end).step_by(97).chain(end - 100..end) {
-        let error = Module::parse(&path, &bytes[..length]).unwrap_err().to_string();
-        assert!(error.contains("header"), "{length}: {error}");
-    }
-    for length in end..bytes.len() {
-        assert!(Module::parse(&path, &bytes[..length]).is_ok(), "{length}: only the signature is cut");
     }
 }
 

@@ -80,6 +80,12 @@ pub struct ExtensionConfig {
     /// Modules to load once it is active, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub load: Vec<ModuleName>,
+    /// Modules that may be loaded by force, which taints the kernel: they do not say what they were built for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub force: Vec<ModuleName>,
+    /// The release of an upstream that it is a part of; all parts that are active must be of the same one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<ReleaseGroup>,
     /// How large the image is when it is read: bounds for whoever reads it.
     pub content: ContentFacts,
     /// How the image is opened through dm-verity; none if it has no hash tree.
@@ -99,6 +105,16 @@ pub struct Requirement {
     /// The versions that will do.
     #[serde(default = "VersionRange::any")]
     pub version: VersionRange,
+}
+
+/// A release that comes in parts which work only together, such as a driver, its firmware and its libraries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseGroup {
+    /// What the parts are parts of.
+    pub name: ExtensionName,
+    /// The exact version, in upstream's words.
+    pub version: String,
 }
 
 /// What is inside the image.

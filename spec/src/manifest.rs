@@ -38,6 +38,19 @@ pub struct Manifest {
     pub modules: Vec<ModuleName>,
     /// Modules to load at boot, in order.
     pub load: Vec<ModuleName>,
+    /// Modules that may be loaded by force: they do not say what kernel they were built for.
+    pub force: Vec<ModuleName>,
+    /// The upstream release that it is a part of.
+    pub group: Option<Group>,
+}
+
+/// A release that comes in parts which work only together.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// What the parts are parts of.
+    pub name: ExtensionName,
+    /// The exact version, in upstream's words.
+    pub version: Template,
 }
 
 /// A base OS, before it is bound to a kernel and an architecture.
@@ -135,6 +148,8 @@ impl Manifest {
             contents,
             modules,
             load,
+            force,
+            group,
         } = fragment;
         check_header(&api_version, &kind, "Extension", file)?;
         Ok(Manifest {
@@ -149,6 +164,8 @@ impl Manifest {
             payload: payload(sources, contents, file)?,
             modules,
             load,
+            force,
+            group: group.map(|group| Group { name: group.name, version: template(group.version, file) }),
         })
     }
 }
@@ -204,6 +221,16 @@ struct ExtensionFragment {
     modules: Vec<ModuleName>,
     #[serde(default)]
     load: Vec<ModuleName>,
+    #[serde(default)]
+    force: Vec<ModuleName>,
+    group: Option<GroupFragment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupFragment {
+    name: ExtensionName,
+    version: Spanned<String>,
 }
 
 #[derive(Deserialize)]

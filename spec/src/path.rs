@@ -2,25 +2,31 @@
 
 use std::cmp::Ordering;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::door::{display_inner, serde_by_text};
 
-/// Longest name of one component and longest path, in bytes (Linux `NAME_MAX` and `PATH_MAX` without its NUL).
+/// Longest name of one component in bytes: Linux `NAME_MAX` (include/uapi/linux/limits.h).
 const COMPONENT_MAX: usize = 255;
-const PATH_MAX: usize = 4095;
+
+/// Longest path in bytes, and longest target of a symbolic link: Linux `PATH_MAX` without its NUL
+/// (include/uapi/linux/limits.h).
+pub const PATH_MAX: usize = 4095;
 
 /// An absolute path inside an image: `/`, or `/` and components without `.`, `..`, empty ones and control
 /// characters. It is UTF-8. Paths compare by component, so that a directory sorts right before what it holds.
+///
+/// Clones share the text: a tree of many files has its names in memory once, wherever they are written down.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct TreePath(String);
+pub struct TreePath(Arc<str>);
 
 impl TreePath {
     /// The root of the image.
     pub fn root() -> TreePath {
-        TreePath("/".to_owned())
+        TreePath("/".into())
     }
 
     /// The path as text, with its leading `/`.
@@ -49,13 +55,13 @@ impl TreePath {
         match (parent, name) {
             (_, "") => None,
             ("", _) => Some(TreePath::root()),
-            _ => Some(TreePath(parent.to_owned())),
+            _ => Some(TreePath(parent.into())),
         }
     }
 
     /// The path of `relative` (components separated by `/`, no leading one) below this one.
     pub fn join(&self, relative: &str) -> Result<TreePath, PathError> {
-        match (relative.is_empty(), self.0.as_str()) {
+        match (relative.is_empty(), self.as_str()) {
             (true, _) => Ok(self.clone()),
             (false, "/") => format!("/{relative}").parse(),
             (false, own) => format!("{own}/{relative}").parse(),
@@ -103,7 +109,7 @@ impl FromStr for TreePath {
                 _ => {}
             }
         }
-        Ok(TreePath(format!("/{inside}")))
+        Ok(TreePath(text[..1 + inside.len()].into()))
     }
 }
 

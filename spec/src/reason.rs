@@ -1,4 +1,4 @@
-//! Why an extension is left out: a code for machines and a sentence for people.
+//! Why an extension is left out, or what is odd about one that is not: a code for machines and a sentence for people.
 
 use std::fmt;
 
@@ -29,16 +29,40 @@ pub enum ReasonCode {
     IdentityMismatch,
     /// Made for another architecture.
     ArchMismatch,
-    /// Modules made for another kernel release.
+    /// Modules made for another kernel release or another build of it.
     KernelMismatch,
+    /// A module was built for a kernel of other properties: preemption, module unloading, versions of symbols.
+    VermagicMismatch,
+    /// A module was built with another layout of `struct module`.
+    ModuleLayoutMismatch,
+    /// A module says nothing about the kernel that it was built for; kernels load it by force or not at all.
+    ModuleUnversioned,
+    /// The type information of a module is not about this kernel.
+    BtfMismatch,
+    /// A module needs something that the kernel was built without.
+    KernelOptionMissing,
+    /// A module is not signed, and the kernel loads signed ones only.
+    ModuleUnsigned,
+    /// A module is signed with a key that the kernel does not have.
+    ModuleKeyUnknown,
     /// A module imports a symbol that nothing exports.
     SymbolMissing,
     /// A module imports a symbol that is exported with another CRC: its meaning has changed.
     SymbolCrcMismatch,
     /// A module imports a symbol that is exported to others only: by its licence, or in a namespace it does not import.
     SymbolRestricted,
-    /// A module of the same name is there already.
+    /// A module of the same name is there already, or is part of the kernel itself.
     ModuleDuplicate,
+    /// Modules need each other in a circle.
+    ModuleCycle,
+    /// Members of one release of an upstream are of different versions.
+    GroupMismatch,
+    /// A file of firmware that a module may ask for is nowhere.
+    FirmwareMissing,
+    /// A module takes symbols of a module of the kernel, of which nobody said whether the base ships it.
+    ModuleAssumed,
+    /// A module that another wants to be loaded with it is nowhere.
+    SoftDependencyMissing,
     /// A module exports a symbol that the base or another extension exports too.
     SymbolDuplicate,
     /// A required extension is missing, refused, or of another version.
@@ -59,7 +83,7 @@ impl fmt::Display for ReasonCode {
     }
 }
 
-/// One reason for a refusal.
+/// One reason for a refusal, or for a second look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {

@@ -41,6 +41,9 @@ pub struct ExtensionStatus {
     /// Why it is out; empty when it is in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+    /// What is worth a second look, though it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Reason>,
 }
 
 /// Is an extension part of the running system?

@@ -23,6 +23,16 @@ impl fmt::Debug for Failure {
 }
 
 impl Failure {
+    /// Was it refused, or could nobody look?
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome()
+    }
+
+    /// The error and its causes in one line.
+    pub fn sentence(&self) -> String {
+        spec::sentence(&*self.0)
+    }
+
     /// The error as its reader sees it: the sentence, one cause a line, then what to do.
     fn describe(&self) -> String {
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));

@@ -15,16 +15,17 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("catalog", &["spec"]),
     ("terminal", &["spec"]),
     ("extbuild", &["spec", "squash", "sources", "kabi", "signing", "catalog", "terminal"]),
-    ("factory", &["spec", "signing", "catalog", "terminal"]),
+    ("factory", &["spec", "kabi", "catalog", "terminal", "extruntime"]),
     ("extruntime", &["spec", "squash", "kabi", "signing", "catalog"]),
-    ("fuzz", &["spec", "squash", "sources"]),
+    ("fuzz", &["spec", "squash", "sources", "kabi"]),
     ("xtask", &["spec"]),
     ("tests", &[]),
 ];
 
-/// Crates that the boot program must never contain: a network stack, an asynchronous runtime, a command-line parser.
-const NOT_AT_BOOT: [&str; 8] =
-    ["tokio", "hyper", "reqwest", "rustls", "oci-client", "clap", "indicatif", "openssl-sys"];
+/// Crates that the boot program must never contain: a network stack, an asynchronous runtime, a command-line parser, a
+/// second library of algorithms.
+const NOT_AT_BOOT: [&str; 9] =
+    ["tokio", "hyper", "reqwest", "rustls", "ring", "oci-client", "clap", "indicatif", "openssl-sys"];
 
 fn metadata() -> Metadata {
     let mut command = MetadataCommand::new();

@@ -4,12 +4,12 @@ use terminal::{Failure, Progress};
 
 use super::{output_layout, size};
 use crate::cli::BuildArgs;
-use crate::pipeline;
+use crate::{ground, pipeline};
 
 pub(crate) fn run(args: BuildArgs) -> Result<(), Failure> {
-    let BuildArgs { target, output, json, packing } = args;
+    let BuildArgs { target, kernel, output, json, packing } = args;
     let directory = output_layout(output)?;
-    let request = target.into_request();
+    let request = target.request(kernel.as_deref());
     let packing = packing.into_packing()?;
     let progress = Progress::bytes("packing", 0);
     let built = pipeline::build(&request, &packing, &directory, &mut |done, all| progress.of(done, all))?;
@@ -21,8 +21,10 @@ pub(crate) fn run(args: BuildArgs) -> Result<(), Failure> {
             "digest": built.manifest.digest,
             "image": { "digest": built.image.digest, "size": built.image.size, "verity": built.image.verity },
             "content": built.image.facts,
+            "notes": built.notes,
         }))?);
     }
+    ground::note(&built.notes);
     terminal::success(&format!(
         "oci:{}:{tag} has an image of {} for {} of content in {} files and directories",
         directory.display(),

@@ -1,20 +1,50 @@
 //! `extbuild check`
 
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use spec::{Diagnose, Outcome};
 use terminal::Failure;
 
 use super::size;
 use crate::cli::CheckArgs;
-use crate::pipeline;
+use crate::plan::Plan;
+use crate::{ground, pipeline};
 
 pub(crate) fn run(args: CheckArgs) -> Result<(), Failure> {
-    let CheckArgs { target, json } = args;
-    let plan = pipeline::plan(&target.into_request())?;
-    if json {
-        let paths: Vec<&str> = plan.paths.iter().map(|(path, _)| path.as_str()).collect();
-        return Ok(terminal::json(&serde_json::json!({ "config": plan.config, "paths": paths }))?);
+    let CheckArgs { target, kernels, json } = args;
+    let plan = |kernel: Option<&Path>| pipeline::plan(&target.request(kernel));
+    if kernels.len() < 2 {
+        let plan = plan(kernels.first().map(PathBuf::as_path))?;
+        return if json { Ok(terminal::json(&to_json(&plan))?) } else { print(&plan) };
     }
+    let mut values = Vec::new();
+    let mut refused = 0;
+    for kernel in &kernels {
+        match plan(Some(kernel)) {
+            Ok(plan) if json => values.push(to_json(&plan)),
+            Ok(plan) => print(&plan)?,
+            Err(failure) if failure.outcome() == Outcome::Refused => {
+                terminal::warning(&format!("{}: {}", kernel.display(), failure.sentence()));
+                values.push(json!({ "kernel": kernel, "refused": failure.sentence() }));
+                refused += 1;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    if json {
+        terminal::json(&values)?;
+    }
+    match refused {
+        0 => Ok(()),
+        _ => Err(SomeRefused { refused, kernels: kernels.len() }.into()),
+    }
+}
+
+fn print(plan: &Plan) -> Result<(), Failure> {
     let config = &plan.config;
     terminal::text(&plan.paths.to_text())?;
+    ground::note(&plan.notes);
     let fit = match &config.kernel {
         Some(release) => format!(" and fits {release}"),
         None => String::new(),
@@ -27,4 +57,23 @@ pub(crate) fn run(args: CheckArgs) -> Result<(), Failure> {
         config.content.inodes
     ));
     Ok(())
+}
+
+fn to_json(plan: &Plan) -> Value {
+    let paths: Vec<&str> = plan.paths.iter().map(|(path, _)| path.as_str()).collect();
+    json!({ "config": plan.config, "paths": paths, "notes": plan.notes })
+}
+
+/// The extension cannot be built for all kernels; each refusal was said.
+#[derive(Debug, thiserror::Error)]
+#[error("the extension cannot be built for {refused} of {kernels} kernels")]
+struct SomeRefused {
+    refused: usize,
+    kernels: usize,
+}
+
+impl Diagnose for SomeRefused {
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
+    }
 }

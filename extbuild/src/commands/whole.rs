@@ -1,26 +1,23 @@
 //! Whole artifacts: what is about to be signed or believed must be all there, and its parts must agree.
 
 use catalog::{Artifact, Descriptor, Layout};
-use kabi::Record;
-use spec::listing::Kind;
-use spec::{Diagnose, Outcome, TreePath};
+use spec::{Diagnose, ModuleName, Outcome, TreePath};
 use squash::image::Limits;
 use squash::{Image, verity};
 use terminal::Failure;
 
+use crate::ground::Facts;
+use crate::modules;
+
 /// Reads an artifact to its last byte, and its image as a machine would read it.
-pub(crate) fn read_whole(layout: &Layout, manifest: &Descriptor) -> Result<Artifact, Failure> {
+pub(crate) fn read_whole(layout: &Layout, manifest: &Descriptor) -> Result<Facts, Failure> {
     let artifact = layout.read_extension(manifest)?;
     layout.check_blob(&artifact.image)?;
     check_image(layout, &artifact)?;
-    let record = artifact.kabi.as_deref().map(Record::parse).transpose()?.unwrap_or_default();
-    match record.modules().iter().find(|module| artifact.paths.get(&module.path) != Some(Kind::Leaf)) {
-        Some(module) => Err(Contradiction::Unlisted(module.path.clone()).into()),
-        None => Ok(artifact),
-    }
+    Facts::of(artifact)
 }
 
-/// Does the image break no rule, and hold what the list says, and what its hash tree says?
+/// Does the image break no rule, and hold what the list says, the kernel ABI record and its hash tree?
 fn check_image(layout: &Layout, artifact: &Artifact) -> Result<(), Failure> {
     let file = layout.open_blob(&artifact.image.digest)?;
     let image = Image::open(&file, &Limits::of(&artifact.config.content))?;
@@ -34,8 +31,21 @@ fn check_image(layout: &Layout, artifact: &Artifact) -> Result<(), Failure> {
         let first = paths.into_iter().find(differs).cloned().unwrap_or(TreePath::root());
         return Err(Contradiction::List(first).into());
     }
+    check_record(&image, artifact)?;
     match &artifact.config.verity {
         Some(facts) => Ok(verity::check(&file, facts)?),
+        None => Ok(()),
+    }
+}
+
+/// Machines judge the record and never open a module: it must be what the modules say.
+fn check_record(image: &Image<'_>, artifact: &Artifact) -> Result<(), Failure> {
+    let claimed = Facts::record(artifact)?;
+    let found = modules::record_of_image(image)?.unwrap_or_default();
+    let differs = |name: &ModuleName| claimed.get(name) != found.get(name);
+    let mut names = found.modules().iter().chain(claimed.modules()).map(|module| &module.name);
+    match names.find(|name| differs(name)) {
+        Some(name) => Err(Contradiction::Record(name.clone()).into()),
         None => Ok(()),
     }
 }
@@ -43,8 +53,8 @@ fn check_image(layout: &Layout, artifact: &Artifact) -> Result<(), Failure> {
 /// The parts of an artifact contradict each other.
 #[derive(Debug, thiserror::Error)]
 enum Contradiction {
-    #[error("the kernel ABI record has {0}, which is not in the image")]
-    Unlisted(TreePath),
+    #[error("the kernel ABI record says something else about module {0} than the image")]
+    Record(ModuleName),
     #[error("the image and the list of its paths differ at {0}")]
     List(TreePath),
 }

@@ -53,7 +53,7 @@ fn choose(wanted: &Wanted, grounds: &Grounds) -> Result<Entry, Objection> {
     let candidates = grounds.store.candidates(name, range);
     let for_us = |entry: &&Entry| {
         let platform = entry.descriptor.platform.as_ref();
-        platform.is_none_or(|platform| platform.architecture == grounds.base.arch.as_str())
+        platform.is_none_or(|platform| platform.architecture == grounds.base.kernel.arch.as_str())
     };
     let chosen = candidates.iter().find(for_us).or(candidates.first());
     chosen.cloned().ok_or_else(|| not_found(wanted, grounds))
@@ -115,23 +115,15 @@ fn check_identity(
         let (wanted, found) = (Box::new(entry.version.clone()), Box::new(config.version.clone()));
         return Err(Objection::OtherVersion { wanted, found });
     }
-    match config.arch == grounds.base.arch {
+    match config.arch == grounds.base.kernel.arch {
         true => Ok(()),
-        false => Err(Objection::OtherArch { wanted: grounds.base.arch, found: config.arch }),
+        false => Err(Objection::OtherArch { wanted: grounds.base.kernel.arch, found: config.arch }),
     }
 }
 
 impl<L> Sound<L> {
     pub(super) fn member(&self) -> Member<'_> {
-        Member {
-            name: &self.config.name,
-            version: &self.config.version,
-            requires: &self.config.requires,
-            kernel: self.config.kernel.as_ref(),
-            load: &self.config.load,
-            listing: &self.listing,
-            record: &self.record,
-        }
+        Member { config: &self.config, listing: &self.listing, record: &self.record }
     }
 
     pub(super) fn admit(self, fits: Fits) -> Admitted<L> {

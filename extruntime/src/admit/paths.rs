@@ -13,9 +13,9 @@ const REASONS_MAX: usize = 8;
 
 /// What stands against the paths of one extension on this base.
 pub(super) fn objections(member: &Member<'_>, base: &Listing, kernel: &KernelRelease) -> Vec<Reason> {
-    let Member { name, listing, record, .. } = *member;
+    let Member { config, listing, record } = *member;
     // An extension without modules names no kernel.
-    let made_for = member.kernel.unwrap_or(kernel);
+    let made_for = config.kernel.as_ref().unwrap_or(kernel);
     let facts = fixed(BASE_FACTS);
     let index = fixed(&format!("/usr/lib/modules/{kernel}"));
     let known: BTreeSet<&TreePath> = record.modules().iter().map(|module| &module.path).collect();
@@ -23,7 +23,7 @@ pub(super) fn objections(member: &Member<'_>, base: &Listing, kernel: &KernelRel
         if path.is_within(&facts) || is_index_file(path, kind, &index) {
             return Some(collision(path, "belongs to the base alone"));
         }
-        if let Err(complaint) = check_path(path, kind, name, Some(made_for)) {
+        if let Err(complaint) = check_path(path, kind, &config.name, Some(made_for)) {
             return Some(malformed(path, &complaint.what).hint(complaint.hint));
         }
         if path.parent().is_some_and(|parent| !is_directory(listing, &parent)) {
@@ -68,6 +68,7 @@ fn fixed(path: &str) -> TreePath {
 #[cfg(test)]
 mod tests {
     use kabi::Record;
+    use spec::artifact::ExtensionConfig;
 
     use super::*;
 
@@ -78,17 +79,10 @@ mod tests {
     fn codes(lines: &[&str]) -> Vec<(ReasonCode, String)> {
         let base = listing(&["/usr/", "/usr/bin/", "/usr/bin/sh", "/usr/lib64"]);
         let kernel = "6.1.0".parse().unwrap();
-        let (name, version) = ("acme".parse().unwrap(), "1.0.0".parse().unwrap());
+        let config = r#"{"schemaVersion":1,"name":"acme","version":"1.0.0","arch":"amd64","content":{"inodes":0,"bytes":0}}"#;
+        let config: ExtensionConfig = serde_json::from_str(config).unwrap();
         let (listing, record) = (listing(lines), Record::default());
-        let member = Member {
-            name: &name,
-            version: &version,
-            requires: &[],
-            kernel: None,
-            load: &[],
-            listing: &listing,
-            record: &record,
-        };
+        let member = Member { config: &config, listing: &listing, record: &record };
         let reasons = objections(&member, &base, &kernel);
         reasons.into_iter().map(|reason| (reason.code, reason.subject.unwrap())).collect()
     }

@@ -1,9 +1,9 @@
 //! Which of several sound extensions can be active together? Pure: values in, values out.
 
 use kabi::{Candidate, Fits, Module, Record, Verdict};
-use spec::artifact::Requirement;
+use spec::artifact::{ExtensionConfig, Requirement};
 use spec::listing::{Kind, Listing};
-use spec::{ExtensionName, KernelRelease, ModuleName, Reason, ReasonCode, Version};
+use spec::{ExtensionName, ModuleName, Reason, ReasonCode};
 
 use super::paths;
 use crate::facts::BaseFacts;
@@ -14,11 +14,7 @@ const REASONS_MAX: usize = 8;
 /// An extension that nothing speaks against so far, as far as the others are concerned.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member<'a> {
-    pub(super) name: &'a ExtensionName,
-    pub(super) version: &'a Version,
-    pub(super) requires: &'a [Requirement],
-    pub(super) kernel: Option<&'a KernelRelease>,
-    pub(super) load: &'a [ModuleName],
+    pub(super) config: &'a ExtensionConfig,
     pub(super) listing: &'a Listing,
     pub(super) record: &'a Record,
 }
@@ -44,7 +40,7 @@ pub(super) fn settle(members: &[Member<'_>], config: &[&ExtensionName], base: &B
             found => found,
         };
         if found.is_empty() {
-            return outcomes(out, kabi::judge(&base.profile, &base.modules, &candidates));
+            return outcomes(out, kabi::judge(&base.host(), &candidates));
         }
         for (index, reasons) in found {
             out[index].extend(reasons);
@@ -69,23 +65,38 @@ fn outcomes(out: Vec<Vec<Reason>>, verdicts: Vec<Verdict>) -> Vec<Outcome> {
 
 impl<'a> Member<'a> {
     fn candidate(&self) -> Candidate<'a> {
-        let Member { name, kernel, record, .. } = *self;
-        Candidate { name, kernel, record }
+        Candidate::new(self.config, self.record, self.listing)
     }
 }
 
 fn objections(member: &Member<'_>, base: &BaseFacts) -> Vec<Reason> {
-    let mut reasons = paths::objections(member, &base.listing, &base.kernel);
-    let profiled = base.profile.release();
-    if !member.record.modules().is_empty() && *profiled != base.kernel {
-        let sentence = format!("the base knows the kernel {profiled}, but {} runs", base.kernel);
-        let reason = Reason::new(ReasonCode::KernelMismatch, sentence);
-        reasons.push(reason.wanted_found(base.kernel.as_str(), profiled.as_str()));
-    }
+    let mut reasons = paths::objections(member, &base.listing, &base.kernel.release);
+    reasons.extend(unknown_kernel(member, base));
     let modules = member.record.modules().iter();
     reasons.extend(modules.filter_map(|module| is_not_in_image(member, module)).take(REASONS_MAX));
-    reasons.extend(member.load.iter().filter_map(|name| cannot_load(member, name, base)).take(REASONS_MAX));
+    reasons.extend(
+        member.config.load.iter().filter_map(|name| cannot_load(member, name, base)).take(REASONS_MAX),
+    );
     reasons
+}
+
+/// What the base knows of its kernel is worth nothing about another one, and another build of the same release is another
+/// one.
+fn unknown_kernel(member: &Member<'_>, base: &BaseFacts) -> Option<Reason> {
+    if member.record.modules().is_empty() {
+        return None;
+    }
+    let (runs, known) = (&base.kernel, &base.profile);
+    let (what, wanted, found) = match (&runs.build, known.build_id()) {
+        _ if runs.release != *known.release() => {
+            ("the kernel", runs.release.to_string(), known.release().to_string())
+        }
+        (Some(runs), Some(known)) if runs != known => ("build", runs.to_string(), known.to_string()),
+        _ => return None,
+    };
+    let sentence = format!("the base knows {what} {found}, but {wanted} runs");
+    let reason = Reason::new(ReasonCode::KernelMismatch, sentence).wanted_found(wanted, found);
+    Some(reason.hint("boot the kernel that the base was built with, or build the base again"))
 }
 
 /// A record is believed about the modules of the image; one about other modules would bring them into the index.
@@ -112,7 +123,7 @@ fn kernel_objections(
     standing: &[usize],
     base: &BaseFacts,
 ) -> Vec<(usize, Vec<Reason>)> {
-    let objections = kabi::objections(&base.profile, &base.modules, candidates);
+    let objections = kabi::objections(&base.host(), candidates);
     standing.iter().copied().zip(objections).filter(|(_, reasons)| !reasons.is_empty()).collect()
 }
 
@@ -121,10 +132,11 @@ fn unmet_requirements(
     standing: &[usize],
     config: &[&ExtensionName],
 ) -> Vec<(usize, Vec<Reason>)> {
-    let there = |name: &ExtensionName| standing.iter().map(|at| &members[*at]).find(|m| m.name == name);
+    let there =
+        |name: &ExtensionName| standing.iter().map(|at| &members[*at]).find(|m| m.config.name == *name);
     let unmet = |index: &usize| {
         let judge = |requirement| unmet(requirement, there(&requirement.name), config);
-        let reasons: Vec<Reason> = members[*index].requires.iter().filter_map(judge).collect();
+        let reasons: Vec<Reason> = members[*index].config.requires.iter().filter_map(judge).collect();
         (!reasons.is_empty()).then_some((*index, reasons))
     };
     standing.iter().filter_map(unmet).collect()
@@ -134,10 +146,10 @@ fn unmet(requirement: &Requirement, there: Option<&Member<'_>>, config: &[&Exten
     let Requirement { name, version: range } = requirement;
     let wanted = format!("{name} {range}");
     let (sentence, found) = match there {
-        Some(member) if range.contains(member.version) => return None,
+        Some(member) if range.contains(&member.config.version) => return None,
         Some(member) => (
-            format!("it requires {wanted}, and version {} was chosen", member.version),
-            member.version.to_string(),
+            format!("it requires {wanted}, and version {} was chosen", member.config.version),
+            member.config.version.to_string(),
         ),
         None if config.contains(&name) => {
             (format!("it requires {wanted}, which is left out itself"), "refused".to_owned())
@@ -170,7 +182,8 @@ fn first_collision(members: &[Member<'_>], standing: &[usize]) -> Option<(usize,
     for (place, later) in standing.iter().enumerate() {
         for earlier in &standing[..place] {
             let (later_member, earlier) = (&members[*later], &members[*earlier]);
-            let found = paths::collisions(later_member.listing, earlier.name.as_str(), earlier.listing);
+            let found =
+                paths::collisions(later_member.listing, earlier.config.name.as_str(), earlier.listing);
             if !found.is_empty() {
                 return Some((*later, found));
             }

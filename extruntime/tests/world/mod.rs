@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use catalog::{Descriptor, NewExtension, Store};
+use kabi::Profile;
 use signing::{SigningKey, sign};
 use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, Requirement};
 use spec::listing::Listing;
@@ -57,6 +58,8 @@ impl Extension {
             kernel: None,
             requires: Vec::new(),
             load: Vec::new(),
+            force: Vec::new(),
+            group: None,
             content: spec::artifact::ContentFacts { inodes: 0, bytes: 0 },
             verity: None,
         };
@@ -86,7 +89,7 @@ impl Extension {
         let record = format!(
             concat!(
                 r#"{{"schemaVersion":1,"modules":[{{"name":"{name}","path":"{path}","arch":"amd64","#,
-                r#""vermagic":"{release} SMP mod_unload modversions ","license":"GPL","#,
+                r#""vermagic":"{release} SMP mod_unload modversions ","versioned":true,"license":"GPL","#,
                 r#""imports":{{"_printk":{{"crc":"{crc}"}}}}}}]}}"#
             ),
             name = name,
@@ -255,8 +258,8 @@ pub fn open(bytes: &[u8]) -> File {
 }
 
 /// The profile of a kernel that exports one symbol.
-pub fn profile(release: &str) -> String {
-    format!("tenon-kabi 1\nrelease {release}\narch amd64\n{EXPORT}")
+pub fn profile(release: &str) -> Vec<u8> {
+    Profile::from_symvers(EXPORT, release.parse().unwrap(), Arch::Amd64).unwrap().to_bytes()
 }
 
 fn trust_policy() -> String {

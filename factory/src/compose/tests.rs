@@ -83,14 +83,17 @@ fn nothing_but_the_image_is_left_behind() {
 fn a_failure_leaves_the_old_image_alone() {
     let world = World::new();
     world.write("out.iso", b"old");
-    fs::remove_file(world.path("store").join("blobs/sha256").join(image_digest_hex())).unwrap();
+    fs::remove_file(world.path("store").join("blobs/sha256").join(image_digest_hex(&world))).unwrap();
     let error = compose(&world.inputs(), EPOCH, &mut |_| ()).unwrap_err();
     assert!(matches!(error, ComposeError::Catalog(CatalogError::BlobMissing { .. })), "{error}");
     assert_eq!(fs::read(world.path("out.iso")).unwrap(), b"old");
 }
 
-fn image_digest_hex() -> String {
-    spec::Digest::of(b"image of 1.0.0").hex()
+fn image_digest_hex(world: &World) -> String {
+    let layout = Layout::open(world.path("store")).unwrap();
+    let entries = layout.extensions();
+    let chosen = entries.iter().find(|entry| entry.version.to_string() == "1.0.0").unwrap();
+    layout.read_extension(&chosen.descriptor).unwrap().image.digest.hex()
 }
 
 #[test]

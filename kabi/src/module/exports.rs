@@ -1,20 +1,15 @@
-//! What a module imports and exports, from its symbol table and its tables of CRCs.
+//! What a module gives to others: its tables of exported symbols, with their CRCs and namespaces.
 
 use std::collections::BTreeMap;
 
 use object::LittleEndian as LE;
-use spec::Arch;
 
-use crate::elf::{Elf, Symbol, SymbolTable, c_string};
-use crate::problem::ModuleProblem;
+use super::problem::ModuleProblem;
+use super::{Export, MAX_NAMES, check_length, endless, text};
+use crate::elf::{Elf, SymbolTable, c_string};
 use crate::text::SYMBOL_MAX;
-use crate::{Crc, Export, Import, InfoText, SymbolName};
+use crate::{Crc, InfoText, SymbolName};
 
-/// Far above any module: those of Debian's 6.1 cloud kernel import up to 570 symbols.
-const MAX_NAMES: usize = 1 << 16;
-
-/// `struct modversion_info` (linux/module.h): `unsigned long crc; char name[56]`.
-const VERSION_ENTRY: usize = 64;
 /// `struct kernel_symbol` with relative references (linux/export.h): three `int`: value, name, namespace.
 const KSYMTAB_ENTRY: usize = 12;
 /// A CRC in `__kcrctab`: a `u32` (linux/export-internal.h).
@@ -22,61 +17,8 @@ const KCRCTAB_ENTRY: usize = 4;
 /// `KSYM_FLAG_GPL_ONLY` in `__kflagstab`, which stands for the second pair of tables since 7.1.
 const KSYM_FLAG_GPL_ONLY: u8 = 1;
 
-/// Every symbol that the module wants from elsewhere: what it leaves undefined, and what `__versions` has, which is
-/// `module_layout` besides.
-pub(crate) fn imports(
-    elf: &Elf<'_>,
-    table: &SymbolTable<'_>,
-) -> Result<BTreeMap<SymbolName, Import>, ModuleProblem> {
-    let mut imports = versions(elf)?;
-    // The first entry of a symbol table is the null symbol (ELF gABI, chapter 4, Symbol Table).
-    for (index, symbol) in table.symbols.iter().enumerate().skip(1) {
-        if symbol.st_shndx.get(LE) != object::elf::SHN_UNDEF {
-            continue;
-        }
-        let place = || format!("section .symtab, undefined symbol {index}");
-        let name = table.name(symbol, SYMBOL_MAX).ok_or_else(|| endless(place()))?;
-        if !is_made_by_tools(elf.arch, name) {
-            let import = imports.entry(text(name, place)?).or_default();
-            import.weak = symbol.st_bind() == object::elf::STB_WEAK;
-        }
-    }
-    match imports.len() {
-        0..=MAX_NAMES => Ok(imports),
-        _ => Err(ModuleProblem::TooMany { what: "imported symbols", limit: MAX_NAMES }),
-    }
-}
-
-/// Undefined symbols that nothing refers to and that the loader ignores (kernel/module/main.c, ignore_undef_symbol).
-fn is_made_by_tools(arch: Arch, name: &[u8]) -> bool {
-    name.is_empty() || (arch == Arch::Amd64 && name == b"_GLOBAL_OFFSET_TABLE_")
-}
-
-fn versions(elf: &Elf<'_>) -> Result<BTreeMap<SymbolName, Import>, ModuleProblem> {
-    const SECTION: &str = "__versions";
-    let Some((_, data)) = elf.section(SECTION)? else {
-        return Ok(BTreeMap::new());
-    };
-    check_length(SECTION, data, VERSION_ENTRY)?;
-    if data.len() / VERSION_ENTRY > MAX_NAMES {
-        return Err(ModuleProblem::TooMany { what: "symbol versions", limit: MAX_NAMES });
-    }
-    let mut imports = BTreeMap::new();
-    for (index, entry) in data.chunks_exact(VERSION_ENTRY).enumerate() {
-        let place = || format!("section {SECTION}, entry {index}");
-        let (crc, name) = entry.split_first_chunk().expect("an entry has 64 bytes");
-        let crc = u32::try_from(u64::from_le_bytes(*crc)).map_err(|_| ModuleProblem::Text {
-            place: place(),
-            complaint: "the CRC has more than 32 bits".to_owned(),
-        })?;
-        let name = c_string(name, 0, SYMBOL_MAX).ok_or_else(|| endless(place()))?;
-        imports.insert(text(name, place)?, Import { crc: Crc::new(crc), weak: false });
-    }
-    Ok(imports)
-}
-
 /// Every symbol that the module gives to others.
-pub(crate) fn exports(
+pub(super) fn read(
     elf: &Elf<'_>,
     table: &SymbolTable<'_>,
 ) -> Result<BTreeMap<SymbolName, Export>, ModuleProblem> {
@@ -88,7 +30,7 @@ pub(crate) fn exports(
             continue;
         };
         let mut named = 0;
-        for (name, symbol) in prefixed(table, "__ksymtab_") {
+        for (name, symbol) in table.prefixed("__ksymtab_", SYMBOL_MAX) {
             if usize::from(symbol.st_shndx.get(LE).0) == entries.number {
                 let name: SymbolName = text(name, || format!("section {section}"))?;
                 let namespace = namespaces.get(name.as_str().as_bytes()).cloned();
@@ -168,7 +110,7 @@ fn namespaces<'a>(
         return Ok(BTreeMap::new());
     };
     let mut namespaces = BTreeMap::new();
-    for (name, symbol) in prefixed(table, "__kstrtabns_") {
+    for (name, symbol) in table.prefixed("__kstrtabns_", SYMBOL_MAX) {
         if usize::from(symbol.st_shndx.get(LE).0) != section {
             continue;
         }
@@ -182,41 +124,9 @@ fn namespaces<'a>(
     Ok(namespaces)
 }
 
-/// The symbols whose name starts with `prefix`, by the rest of it.
-fn prefixed<'a>(
-    table: &SymbolTable<'a>,
-    prefix: &'static str,
-) -> impl Iterator<Item = (&'a [u8], &'a Symbol)> + use<'a> {
-    let table = *table;
-    table.symbols.iter().filter_map(move |symbol| {
-        let name = table.name(symbol, prefix.len() + SYMBOL_MAX)?;
-        Some((name.strip_prefix(prefix.as_bytes())?, symbol))
-    })
-}
-
-fn check_length(section: &'static str, data: &[u8], entry: usize) -> Result<(), ModuleProblem> {
-    match data.len().is_multiple_of(entry) {
-        true => Ok(()),
-        false => Err(ModuleProblem::SectionLength { section, length: data.len(), entry }),
-    }
-}
-
 fn check_count(section: &'static str, wanted: usize, found: usize) -> Result<(), ModuleProblem> {
     match wanted == found {
         true => Ok(()),
         false => Err(ModuleProblem::ExportTables { section, wanted, found }),
     }
-}
-
-fn text<T>(bytes: &[u8], place: impl Fn() -> String) -> Result<T, ModuleProblem>
-where
-    T: std::str::FromStr<Err = crate::TextError>,
-{
-    let wrong = |complaint| ModuleProblem::Text { place: place(), complaint };
-    let text = str::from_utf8(bytes).map_err(|_| wrong("the name is not UTF-8".to_owned()))?;
-    text.parse().map_err(|error: crate::TextError| wrong(error.to_string()))
-}
-
-fn endless(place: String) -> ModuleProblem {
-    ModuleProblem::Text { place, complaint: format!("the name has no end within {SYMBOL_MAX} bytes") }
 }

@@ -3,17 +3,31 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::problem::ModuleProblem;
+use super::problem::ModuleProblem;
+use crate::elf::Elf;
 
 /// Far above any module: the largest section in Debian's 6.1 cloud kernel has 5,609 bytes.
 const MAX_BYTES: usize = 1 << 20;
 
 /// The entries of a `.modinfo` section in their order. Values become UTF-8 only when they are asked for: authors'
 /// names are in whatever encoding the source has.
-pub(crate) struct ModInfo<'a>(&'a [u8]);
+pub(super) struct ModInfo<'a>(&'a [u8]);
+
+/// One entry of `.modinfo`, for people to read: what is not UTF-8 is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InfoEntry {
+    /// What is said; the same may be said several times.
+    pub key: String,
+    /// How it is; empty where there is no `=`.
+    pub value: String,
+}
 
 impl<'a> ModInfo<'a> {
-    pub(crate) fn parse(section: &'a [u8]) -> Result<ModInfo<'a>, ModuleProblem> {
+    pub(super) fn of(elf: &Elf<'a>) -> Result<ModInfo<'a>, ModuleProblem> {
+        ModInfo::parse(elf.required(".modinfo")?)
+    }
+
+    pub(super) fn parse(section: &'a [u8]) -> Result<ModInfo<'a>, ModuleProblem> {
         match section.len() {
             0..=MAX_BYTES => Ok(ModInfo(section)),
             _ => Err(ModuleProblem::TooMany { what: "bytes in section .modinfo", limit: MAX_BYTES }),
@@ -21,19 +35,35 @@ impl<'a> ModInfo<'a> {
     }
 
     /// The first value of `key`, which is the one that the kernel takes.
-    pub(crate) fn first<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Option<T>, ModuleProblem> {
+    pub(super) fn first<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Option<T>, ModuleProblem> {
         self.values(key).next().map(|value| read(key, value)).transpose()
     }
 
     /// All values of `key`, in order.
-    pub(crate) fn all<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Vec<T>, ModuleProblem> {
+    pub(super) fn all<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Vec<T>, ModuleProblem> {
         self.values(key).map(|value| read(key, value)).collect()
     }
 
     /// All parts of the values of `key`, which are separated by commas.
-    pub(crate) fn listed<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Vec<T>, ModuleProblem> {
+    pub(super) fn listed<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Vec<T>, ModuleProblem> {
         let parts = self.values(key).flat_map(|value| value.split(|&byte| byte == b','));
         parts.filter(|part| !part.is_empty()).map(|part| read(key, part)).collect()
+    }
+
+    /// Is there such a key, whatever its value?
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.values(key).next().is_some()
+    }
+
+    /// Everything, in order.
+    pub(super) fn entries(&self) -> Vec<InfoEntry> {
+        let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let entries = self.0.split(|&byte| byte == 0).filter(|entry| !entry.is_empty());
+        let divided = entries.map(|entry| match entry.iter().position(|&byte| byte == b'=') {
+            Some(place) => (&entry[..place], &entry[place + 1..]),
+            None => (entry, &[][..]),
+        });
+        divided.map(|(key, value)| InfoEntry { key: shown(key), value: shown(value) }).collect()
     }
 
     fn values(&self, key: &str) -> impl Iterator<Item = &'a [u8]> {

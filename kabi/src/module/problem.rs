@@ -3,6 +3,7 @@
 use spec::{Diagnose, Outcome, TreePath};
 
 use crate::compress::MAX_BYTES;
+use crate::signature::SignatureProblem;
 
 /// A file that is not a module that can be judged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,11 +17,21 @@ pub struct ModuleError {
 
 impl Diagnose for ModuleError {
     fn outcome(&self) -> Outcome {
+        self.problem.outcome()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.problem.hint()
+    }
+}
+
+impl Diagnose for ModuleProblem {
+    fn outcome(&self) -> Outcome {
         Outcome::Refused
     }
 
     fn hint(&self) -> Option<String> {
-        match self.problem {
+        match self {
             ModuleProblem::ExportNameless { .. } => {
                 Some("remove no more than debug information: strip --strip-debug".to_owned())
             }
@@ -82,6 +93,9 @@ pub enum ModuleProblem {
         /// Size of one entry.
         entry: usize,
     },
+    /// The same of a table of relocations.
+    #[error("the relocations of section {0} are not a whole number of entries")]
+    RelocationLength(&'static str),
     /// Two tables that have an entry per export differ in length.
     #[error("section {section} has entries for {found} exports; there are {wanted}")]
     ExportTables {
@@ -102,6 +116,12 @@ pub enum ModuleProblem {
         /// How many have a name.
         named: usize,
     },
+    /// A variable that is declared here or elsewhere, nobody knows; the loader refuses such modules.
+    #[error("symbol {0} is a common one: the module was not built with -fno-common")]
+    CommonSymbol(String),
+    /// The signature at its end is broken.
+    #[error(transparent)]
+    Signature(#[from] SignatureProblem),
     /// More of something than any module has.
     #[error("there are more than {limit} {what}")]
     TooMany {

@@ -1,0 +1,178 @@
+//! How long a kernel takes: its modules read, judged and indexed, and its facts loaded, as `cargo xtask bench kabi` has
+//! it measured.
+//!
+//! ```text
+//! timings DIRECTORY RUNS
+//! ```
+//!
+//! The directory is an unpacked kernel with its headers (`lib/modules/RELEASE`, `usr/src`). What it prints is one JSON
+//! object: what there was to do, and the seconds that each run of each part took.
+#![allow(clippy::print_stdout, reason = "a program")]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::hint::black_box;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use kabi::index::{self, Inputs};
+use kabi::{Candidate, Host, Module, Profile, Record, Verdict, decompress, judge};
+use serde::Serialize;
+use spec::{Arch, ExtensionName, KernelRelease, TreePath};
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// What is printed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    modules: usize,
+    imports: usize,
+    exports: usize,
+    record_bytes: usize,
+    profile_bytes: usize,
+    index_bytes: usize,
+    /// Seconds of each run, by part.
+    seconds: BTreeMap<&'static str, Vec<f64>>,
+}
+
+/// An unpacked kernel.
+struct Kernel {
+    release: KernelRelease,
+    /// Where its modules are.
+    directory: PathBuf,
+    files: Vec<PathBuf>,
+    symvers: PathBuf,
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [directory, runs] = &arguments[..] else {
+        return Err("usage: timings DIRECTORY RUNS".into());
+    };
+    let report = measure(&Kernel::find(Path::new(directory))?, runs.parse()?)?;
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}
+
+fn measure(kernel: &Kernel, runs: NonZeroUsize) -> Result<Report> {
+    let mut seconds: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+    let record = kernel.read()?;
+    let json = record.to_json();
+    let profile = kernel.profile()?;
+    let database = profile.to_bytes();
+    let built = Built::read(&kernel.directory)?;
+    for _ in 0..runs.get() {
+        let mut time = |part, work: &dyn Fn() -> Result<()>| -> Result<()> {
+            let started = Instant::now();
+            work()?;
+            seconds.entry(part).or_default().push(started.elapsed().as_secs_f64());
+            Ok(())
+        };
+        time("read modules", &|| Ok(drop(black_box(kernel.read()?))))?;
+        time("load record", &|| Ok(drop(black_box(Record::parse(&json)?))))?;
+        time("load profile", &|| Ok(drop(black_box(Profile::parse(&database)?))))?;
+        time("judge", &|| judge_all(kernel, &profile, &record))?;
+        time("index", &|| Ok(drop(black_box(index::build(&kernel.index_of(&record, &built))?))))?;
+    }
+    let files = index::build(&kernel.index_of(&record, &built))?.files;
+    Ok(Report {
+        modules: record.modules().len(),
+        imports: record.modules().iter().map(|module| module.imports.len()).sum(),
+        exports: record.modules().iter().map(|module| module.exports.len()).sum(),
+        record_bytes: json.len(),
+        profile_bytes: database.len(),
+        index_bytes: files.values().map(Vec::len).sum(),
+        seconds,
+    })
+}
+
+/// All modules as one extension, on a base without any.
+fn judge_all(kernel: &Kernel, profile: &Profile, record: &Record) -> Result<()> {
+    let (name, none): (ExtensionName, _) = ("everything".parse()?, Record::default());
+    let release = Some(&kernel.release);
+    let candidate = Candidate { name: &name, kernel: release, record, paths: None, force: &[], group: None };
+    match black_box(judge(&Host::base(profile, &none), &[candidate])).pop() {
+        Some(Verdict::Fits(_)) => Ok(()),
+        verdict => Err(format!("the kernel's own modules do not fit it: {verdict:?}").into()),
+    }
+}
+
+impl Kernel {
+    fn find(root: &Path) -> Result<Kernel> {
+        let mut entries = fs::read_dir(root.join("lib/modules"))?;
+        let directory = entries.next().ok_or("no kernel below lib/modules")??.path();
+        let release = directory.file_name().and_then(|name| name.to_str()).ok_or("no release")?.parse()?;
+        let mut files = Vec::new();
+        collect_files(&directory.join("kernel"), &mut files)?;
+        let symvers = root.join(format!("usr/src/linux-headers-{release}/Module.symvers"));
+        Ok(Kernel { release, directory, files, symvers })
+    }
+
+    /// Reads all modules, on all processors.
+    fn read(&self) -> Result<Record> {
+        let share = self.files.len().div_ceil(thread::available_parallelism()?.get()).max(1);
+        let modules = thread::scope(|scope| {
+            let read =
+                |files: &[PathBuf]| files.iter().map(|file| self.module(file)).collect::<Result<Vec<_>>>();
+            let workers: Vec<_> =
+                self.files.chunks(share).map(|files| scope.spawn(move || read(files))).collect();
+            let shares = workers.into_iter().map(|worker| worker.join().map_err(|_| "a thread panicked")?);
+            shares.collect::<Result<Vec<_>>>()
+        })?;
+        Ok(Record::new(modules.into_iter().flatten().collect())?)
+    }
+
+    fn module(&self, file: &Path) -> Result<Module> {
+        let inside = file.strip_prefix(&self.directory)?.display();
+        let path: TreePath = format!("/usr/lib/modules/{}/{inside}", self.release).parse()?;
+        Ok(Module::parse(&path, &decompress(path.as_str(), fs::read(file)?)?)?)
+    }
+
+    fn profile(&self) -> Result<Profile> {
+        Ok(Profile::from_symvers(&fs::read_to_string(&self.symvers)?, self.release.clone(), Arch::Amd64)?)
+    }
+
+    fn index_of<'a>(&'a self, record: &'a Record, built: &'a Built) -> Inputs<'a> {
+        Inputs {
+            release: &self.release,
+            base: record,
+            extensions: &[],
+            order: Some(&built.order),
+            builtin: Some(&built.builtin),
+            builtin_modinfo: Some(&built.modinfo),
+        }
+    }
+}
+
+/// What the kernel's build says besides.
+struct Built {
+    order: String,
+    builtin: String,
+    modinfo: Vec<u8>,
+}
+
+impl Built {
+    fn read(directory: &Path) -> Result<Built> {
+        Ok(Built {
+            order: fs::read_to_string(directory.join("modules.order"))?,
+            builtin: fs::read_to_string(directory.join("modules.builtin"))?,
+            modinfo: fs::read(directory.join("modules.builtin.modinfo"))?,
+        })
+    }
+}
+
+fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => collect_files(&path, files)?,
+            false => files.push(path),
+        }
+    }
+    files.sort();
+    Ok(())
+}

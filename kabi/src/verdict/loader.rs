@@ -1,0 +1,167 @@
+//! What the loader asks of one module before it looks at a symbol.
+
+use spec::{ModuleName, Reason, ReasonCode};
+
+use super::{Candidate, rebuild_hint};
+use crate::{Btf, KernelOption, Module, Profile, StructLayout, index};
+
+/// The extension as a whole is for another kernel.
+pub(super) fn wrong_kernel(profile: &Profile, candidate: &Candidate<'_>) -> Option<Reason> {
+    let wanted = profile.release();
+    let found = candidate.kernel.filter(|found| *found != wanted)?;
+    let sentence = format!("extension {} is for kernel {found}; the base has {wanted}", candidate.name);
+    let reason = Reason::new(ReasonCode::KernelMismatch, sentence).hint(rebuild_hint(profile));
+    Some(reason.wanted_found(wanted.as_str(), found.as_str()))
+}
+
+/// The module is for another kernel, or where modprobe does not look.
+pub(super) fn wrong_release(profile: &Profile, module: &Module) -> Option<Reason> {
+    let wanted = profile.release();
+    let name = module.name.as_str();
+    let (sentence, wanted, found) = match module.release() {
+        Some(found) if found != wanted.as_str() => {
+            let sentence = format!("module {name} is built for kernel {found}; the base has {wanted}");
+            (sentence, wanted.to_string(), found.to_owned())
+        }
+        _ if index::inside_release(&module.path, wanted).is_none() => {
+            let directory = index::directory(wanted);
+            let sentence = format!("module {name} is at {}; modprobe looks in {directory}", module.path);
+            (sentence, directory, module.path.to_string())
+        }
+        _ => return None,
+    };
+    let reason = Reason::new(ReasonCode::KernelMismatch, sentence).hint(rebuild_hint(profile));
+    Some(reason.subject(name).wanted_found(wanted, found))
+}
+
+/// Everything else that the kernel holds against the module, releases and symbols aside.
+pub(super) fn refusals(profile: &Profile, module: &Module, force: &[ModuleName]) -> Vec<Reason> {
+    // Whatever such a module says is about another machine.
+    if let Some(reason) = wrong_arch(profile, module) {
+        return vec![reason];
+    }
+    let rules = [
+        wrong_vermagic(profile, module),
+        unversioned(profile, module, force),
+        wrong_layout(profile, module),
+        wrong_btf(profile, module),
+        livepatch(profile, module),
+    ];
+    rules.into_iter().flatten().collect()
+}
+
+fn wrong_arch(profile: &Profile, module: &Module) -> Option<Reason> {
+    let (name, found, wanted) = (module.name.as_str(), module.arch, profile.arch());
+    if found == wanted {
+        return None;
+    }
+    let sentence = format!("module {name} is for {found}; the base is for {wanted}");
+    let reason = Reason::new(ReasonCode::ArchMismatch, sentence).hint(rebuild_hint(profile));
+    Some(reason.subject(name).wanted_found(wanted.as_str(), found.as_str()))
+}
+
+/// The release is compared before, and by its own rule; here it is what follows the first blank that counts, as where
+/// the kernel compares versions of symbols (kernel/module/version.c, `same_magic`).
+fn wrong_vermagic(profile: &Profile, module: &Module) -> Option<Reason> {
+    let (wanted, found) = (flags(profile.vermagic()?.as_str()), flags(module.vermagic.as_ref()?.as_str()));
+    if wanted == found {
+        return None;
+    }
+    let name = module.name.as_str();
+    let sentence =
+        format!("module {name} is built for a kernel with \"{found}\"; that of the base has \"{wanted}\"");
+    let reason = Reason::new(ReasonCode::VermagicMismatch, sentence).hint(rebuild_hint(profile));
+    Some(reason.subject(name).wanted_found(wanted, found))
+}
+
+/// What a vermagic says besides the release (linux/vermagic.h).
+fn flags(vermagic: &str) -> &str {
+    vermagic.split_once(' ').map_or("", |(_, flags)| flags.trim_end())
+}
+
+/// Without vermagic or versions of symbols the kernel asks `try_to_force_load` (kernel/module/main.c), which says no
+/// but for CONFIG_MODULE_FORCE_LOAD, and taints the kernel otherwise.
+fn unversioned(profile: &Profile, module: &Module, force: &[ModuleName]) -> Option<Reason> {
+    let lacks = match (&module.vermagic, module.versioned || !has_versions(profile)) {
+        (Some(_), true) => return None,
+        (None, true) => "no vermagic",
+        (Some(_), false) => "no versions of symbols",
+        (None, false) => "neither vermagic nor versions of symbols",
+    };
+    let name = module.name.as_str();
+    let refused = |sentence: String| Reason::new(ReasonCode::ModuleUnversioned, sentence).subject(name);
+    match (force.contains(&module.name), profile.option(KernelOption::ModuleForceLoad)) {
+        (true, Some(true) | None) => None,
+        (true, Some(false)) => {
+            let sentence = format!("module {name} has {lacks}, and the kernel loads no module by force");
+            Some(refused(sentence).hint(rebuild_hint(profile)))
+        }
+        (false, _) => {
+            let sentence = format!(
+                "module {name} has {lacks}: nobody can say whether it fits, and loading it would taint the kernel"
+            );
+            Some(refused(sentence).hint(format!(
+                "build it with CONFIG_MODVERSIONS, or put {name} under force: in the manifest"
+            )))
+        }
+    }
+}
+
+/// Does the kernel compare versions of symbols?
+pub(super) fn has_versions(profile: &Profile) -> bool {
+    profile
+        .option(KernelOption::Modversions)
+        .unwrap_or_else(|| profile.exports().any(|(_, known)| known.export.crc.is_some()))
+}
+
+/// The size is checked by kernels since 6.4 (kernel/module/main.c, `elf_validity_cache_index_mod`); those before take
+/// what comes and read beyond it. The offsets are where the loader writes the addresses of init and exit.
+fn wrong_layout(profile: &Profile, module: &Module) -> Option<Reason> {
+    let (wanted, found) = (profile.layout()?, module.layout?);
+    let other =
+        |wanted: Option<u32>, found: Option<u32>| matches!((wanted, found), (Some(w), Some(f)) if w != f);
+    let same =
+        wanted.size == found.size && !other(wanted.init, found.init) && !other(wanted.exit, found.exit);
+    if same {
+        return None;
+    }
+    let name = module.name.as_str();
+    let sentence = format!(
+        "module {name} was built with a struct module of {}; that of the kernel is of {}",
+        layout(found),
+        layout(wanted)
+    );
+    let reason = Reason::new(ReasonCode::ModuleLayoutMismatch, sentence).hint(rebuild_hint(profile));
+    Some(reason.subject(name).wanted_found(layout(wanted), layout(found)))
+}
+
+fn layout(layout: StructLayout) -> String {
+    let offset = |offset: Option<u32>| offset.map_or("none".to_owned(), |offset| offset.to_string());
+    format!("{} bytes with init at {} and exit at {}", layout.size, offset(layout.init), offset(layout.exit))
+}
+
+/// Type information that counts on from the types of the kernel is right for the one build that it was made with
+/// (kernel/bpf/btf.c, `btf_module_notify`); only modules of that build have it for certain.
+fn wrong_btf(profile: &Profile, module: &Module) -> Option<Reason> {
+    let is_read = profile.option(KernelOption::DebugInfoBtfModules) == Some(true);
+    let is_fatal = profile.option(KernelOption::ModuleAllowBtfMismatch) == Some(false);
+    if module.in_tree || module.btf != Some(Btf::Split) || !is_read || !is_fatal {
+        return None;
+    }
+    let name = module.name.as_str();
+    let sentence = format!(
+        "module {name} has type information (BTF) for one build of the kernel, and the kernel refuses that of another"
+    );
+    let reason = Reason::new(ReasonCode::BtfMismatch, sentence);
+    Some(reason.subject(name).hint("remove it before signing: objcopy --remove-section .BTF"))
+}
+
+fn livepatch(profile: &Profile, module: &Module) -> Option<Reason> {
+    if !module.livepatch || profile.option(KernelOption::Livepatch) != Some(false) {
+        return None;
+    }
+    let name = module.name.as_str();
+    let sentence =
+        format!("module {name} is a live patch, and the kernel was built without CONFIG_LIVEPATCH");
+    Some(Reason::new(ReasonCode::KernelOptionMissing, sentence).subject(name))
+}
