@@ -244,6 +244,10 @@ pub(crate) enum KernelCommand {
     Show(KernelShowArgs),
     /// Show what differs between two kernels, as far as modules see it
     Diff(KernelDiffArgs),
+    /// Write what depmod writes about modules, byte for byte
+    ///
+    /// The directory may hold modules of anybody, below kernel, updates or extra.
+    Index(KernelIndexArgs),
 }
 
 #[derive(Debug, Args)]
@@ -275,6 +279,16 @@ pub(crate) struct KernelShowArgs {
     /// Print everything as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KernelIndexArgs {
+    /// The modules: lib/modules/RELEASE
+    #[arg(value_name = "DIR")]
+    pub modules: PathBuf,
+    /// The directory to write modules.dep and the others into; files that are there are replaced
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Args)]

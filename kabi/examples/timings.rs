@@ -2,11 +2,11 @@
 //! it measured.
 //!
 //! ```text
-//! timings DIRECTORY RUNS
+//! timings MODULES PROFILE RUNS
 //! ```
 //!
-//! The directory is an unpacked kernel with its headers (`lib/modules/RELEASE`, `usr/src`). What it prints is one JSON
-//! object: what there was to do, and the seconds that each run of each part took.
+//! MODULES is a kernel's `lib/modules/RELEASE`, PROFILE its `kabi.db`. What it prints is one JSON object: what there was
+//! to do, and the seconds that each run of each part took.
 #![allow(clippy::print_stdout, reason = "a program")]
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use std::time::Instant;
 use kabi::index::{self, Inputs};
 use kabi::{Candidate, Host, Module, Profile, Record, Verdict, decompress, judge};
 use serde::Serialize;
-use spec::{Arch, ExtensionName, KernelRelease, TreePath};
+use spec::{ExtensionName, KernelRelease, TreePath};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -45,25 +45,23 @@ struct Kernel {
     /// Where its modules are.
     directory: PathBuf,
     files: Vec<PathBuf>,
-    symvers: PathBuf,
 }
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [directory, runs] = &arguments[..] else {
-        return Err("usage: timings DIRECTORY RUNS".into());
+    let [modules, profile, runs] = &arguments[..] else {
+        return Err("usage: timings MODULES PROFILE RUNS".into());
     };
-    let report = measure(&Kernel::find(Path::new(directory))?, runs.parse()?)?;
+    let report = measure(&Kernel::find(Path::new(modules))?, &fs::read(profile)?, runs.parse()?)?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
 }
 
-fn measure(kernel: &Kernel, runs: NonZeroUsize) -> Result<Report> {
+fn measure(kernel: &Kernel, database: &[u8], runs: NonZeroUsize) -> Result<Report> {
     let mut seconds: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     let record = kernel.read()?;
     let json = record.to_json();
-    let profile = kernel.profile()?;
-    let database = profile.to_bytes();
+    let profile = Profile::parse(database)?;
     let built = Built::read(&kernel.directory)?;
     for _ in 0..runs.get() {
         let mut time = |part, work: &dyn Fn() -> Result<()>| -> Result<()> {
@@ -74,7 +72,7 @@ fn measure(kernel: &Kernel, runs: NonZeroUsize) -> Result<Report> {
         };
         time("read modules", &|| Ok(drop(black_box(kernel.read()?))))?;
         time("load record", &|| Ok(drop(black_box(Record::parse(&json)?))))?;
-        time("load profile", &|| Ok(drop(black_box(Profile::parse(&database)?))))?;
+        time("load profile", &|| Ok(drop(black_box(Profile::parse(database)?))))?;
         time("judge", &|| judge_all(kernel, &profile, &record))?;
         time("index", &|| Ok(drop(black_box(index::build(&kernel.index_of(&record, &built))?))))?;
     }
@@ -102,14 +100,11 @@ fn judge_all(kernel: &Kernel, profile: &Profile, record: &Record) -> Result<()> 
 }
 
 impl Kernel {
-    fn find(root: &Path) -> Result<Kernel> {
-        let mut entries = fs::read_dir(root.join("lib/modules"))?;
-        let directory = entries.next().ok_or("no kernel below lib/modules")??.path();
+    fn find(directory: &Path) -> Result<Kernel> {
         let release = directory.file_name().and_then(|name| name.to_str()).ok_or("no release")?.parse()?;
         let mut files = Vec::new();
         collect_files(&directory.join("kernel"), &mut files)?;
-        let symvers = root.join(format!("usr/src/linux-headers-{release}/Module.symvers"));
-        Ok(Kernel { release, directory, files, symvers })
+        Ok(Kernel { release, directory: directory.to_owned(), files })
     }
 
     /// Reads all modules, on all processors.
@@ -130,10 +125,6 @@ impl Kernel {
         let inside = file.strip_prefix(&self.directory)?.display();
         let path: TreePath = format!("/usr/lib/modules/{}/{inside}", self.release).parse()?;
         Ok(Module::parse(&path, &decompress(path.as_str(), fs::read(file)?)?)?)
-    }
-
-    fn profile(&self) -> Result<Profile> {
-        Ok(Profile::from_symvers(&fs::read_to_string(&self.symvers)?, self.release.clone(), Arch::Amd64)?)
     }
 
     fn index_of<'a>(&'a self, record: &'a Record, built: &'a Built) -> Inputs<'a> {

@@ -39,11 +39,11 @@ impl Known {
         std::fs::read_to_string(self.kernel.root.join(path)).unwrap()
     }
 
-    fn from_symvers(&self) -> Exports {
+    fn by_symvers(&self) -> Exports {
         Exports::from_symvers(&self.text("usr/src/linux-headers-RELEASE/Module.symvers")).unwrap()
     }
 
-    fn from_files(&self) -> Exports {
+    fn by_files(&self) -> Exports {
         let mut exports = Exports::default();
         exports.add_kernel(self.image.exports.clone()).unwrap();
         for module in &self.modules {
@@ -65,14 +65,14 @@ impl Known {
             builtins: read_builtins(&self.text("lib/modules/RELEASE/modules.builtin")).unwrap(),
             keys: self.image.keys.clone(),
         };
-        Profile::new(self.image.release.clone(), self.image.arch, self.from_symvers(), facts)
+        Profile::new(self.image.release.clone(), self.image.arch, self.by_symvers(), facts)
     }
 }
 
 #[test]
 fn an_image_and_its_modules_export_what_the_build_says() {
     for (known, count) in [(&PLAIN, 14_415), (&PACKED, 15_069)] {
-        let (wanted, found) = (known.from_symvers(), known.from_files());
+        let (wanted, found) = (known.by_symvers(), known.by_files());
         assert!(wanted == found, "{}", known.kernel.release);
         assert_eq!((&known.image.release, known.image.arch), (&known.kernel.release, Arch::Amd64));
         assert_eq!(known.profile().exports().count(), count);
@@ -137,7 +137,6 @@ fn the_build_id_is_the_one_that_readelf_shows() {
     let shown = text(Command::new("readelf").args(["-n", "vmlinux"]).current_dir(dir.path()));
     let id = shown.lines().find_map(|line| line.trim().strip_prefix("Build ID: ")).unwrap();
     assert_eq!(known.image.build_id.as_ref().unwrap().as_str(), id);
-    dbg!(&PLAIN.image.build_id);
 }
 
 #[test]

@@ -274,6 +274,11 @@ fn attributes_of_files_are_seen_wherever_they_are() {
     set("user.note");
     let marked = "something with the extended attribute user.note";
     assert_eq!(of_entries(sources::list_dir(tree.path()).unwrap())["/one"], marked);
+    let other = tempfile::tempdir().unwrap();
+    fs::create_dir_all(other.path().join("d/e")).unwrap();
+    rustix::fs::setxattr(other.path().join("d"), "user.note", b"", rustix::fs::XattrFlags::empty()).unwrap();
+    let problem = sources::list_dir(other.path()).unwrap_err().to_string();
+    assert!(problem.ends_with(&format!(": it has /d/e, but /d is {marked}")), "{problem}");
     for program in ["tar", "bsdtar"] {
         let (_out, archive) = pack(program, &["--format=pax", "--xattrs"], tree.path());
         let listed = sources::list_tar(File::open(&archive).unwrap(), &archive).unwrap();

@@ -11,7 +11,7 @@ use crate::{Options, PackError, Tree};
 
 /// Who has which attributes. Each set of them is stored once, however many have it: a whole tree has few labels.
 pub(crate) struct AttributeSets<'a> {
-    /// For each place of the tree, its set.
+    /// For each place of the tree, its set; nothing where no place has one.
     of_place: Vec<u32>,
     sets: Vec<&'a Attributes>,
 }
@@ -20,6 +20,9 @@ impl<'a> AttributeSets<'a> {
     pub(crate) fn new(tree: &'a Tree, nodes: &[Numbered<'_>]) -> Result<AttributeSets<'a>, PackError> {
         let mut known: HashMap<&Attributes, u32> = HashMap::new();
         let mut sets = Vec::new();
+        if !tree.has_attributes() {
+            return Ok(AttributeSets { of_place: Vec::new(), sets });
+        }
         let mut of_place = Vec::with_capacity(nodes.len());
         for node in nodes {
             let Some(attributes) = tree.attributes(node.path) else {
@@ -43,7 +46,7 @@ impl<'a> AttributeSets<'a> {
 
     /// What the inode of a place says of its attributes.
     pub(crate) fn of(&self, place: usize) -> u32 {
-        self.of_place[place]
+        self.of_place.get(place).copied().unwrap_or(NO_XATTR)
     }
 
     /// Appends the table, if there is anything in it; returns what the superblock says of it.

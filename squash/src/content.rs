@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use spec::TreePath;
+
 /// The bytes of one file. Its length is known before it is read, and reading holds it to that.
 #[derive(Clone)]
 pub enum Content {
@@ -21,10 +23,13 @@ pub enum Content {
         /// Number of bytes.
         len: u64,
     },
-    /// A whole file of the host; symbolic links are followed.
+    /// A whole file of the host; symbolic links are followed. A tree has many of these, so what they have in common is
+    /// shared.
     Path {
-        /// Where it lies.
-        path: PathBuf,
+        /// A directory above it.
+        dir: Arc<PathBuf>,
+        /// Where it lies below that.
+        path: TreePath,
         /// Its size in bytes.
         len: u64,
     },
@@ -50,7 +55,7 @@ impl Content {
         let source: Box<dyn Read + '_> = match self {
             Content::Bytes(bytes) => Box::new(bytes.as_slice()),
             Content::Span { file, offset, len } => Box::new(At { file, offset: *offset }.take(*len)),
-            Content::Path { path, .. } => Box::new(File::open(path)?),
+            Content::Path { dir, path, .. } => Box::new(File::open(dir.join(path.relative()))?),
         };
         Ok(Exactly { source, expected: self.len(), seen: 0 })
     }
@@ -61,7 +66,7 @@ impl fmt::Debug for Content {
         match self {
             Content::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
             Content::Span { offset, len, .. } => write!(f, "Span({offset} + {len})"),
-            Content::Path { path, len } => write!(f, "Path({path:?}, {len})"),
+            Content::Path { dir, path, len } => write!(f, "Path({dir:?} and {path}, {len})"),
         }
     }
 }
@@ -125,11 +130,16 @@ mod tests {
         file
     }
 
+    fn of_host(file: &tempfile::NamedTempFile, len: u64) -> Content {
+        let path = file.path().to_str().unwrap().parse().unwrap();
+        Content::Path { dir: Arc::new("/".into()), path, len }
+    }
+
     #[test]
     fn every_source_yields_its_bytes_and_can_be_opened_again() {
         let file = on_disk(b"0123456789");
         let span = Content::Span { file: Arc::new(file.reopen().unwrap()), offset: 2, len: 5 };
-        let path = Content::Path { path: file.path().to_owned(), len: 10 };
+        let path = of_host(&file, 10);
         let bytes = Content::Bytes(b"abc".to_vec());
         for _ in 0..2 {
             assert_eq!(read(&span).unwrap(), b"23456");
@@ -141,7 +151,7 @@ mod tests {
     #[test]
     fn a_source_of_another_length_is_an_error() {
         let file = on_disk(b"0123456789");
-        let of_length = |len| Content::Path { path: file.path().to_owned(), len };
+        let of_length = |len| of_host(&file, len);
         assert_eq!(read(&of_length(11)).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(read(&of_length(9)).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(read(&of_length(0)).unwrap_err().kind(), io::ErrorKind::InvalidData);

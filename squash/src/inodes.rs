@@ -8,7 +8,7 @@ use crate::format::{
 };
 use crate::listing::{self, Child, Listing};
 use crate::metadata::MetadataWriter;
-use crate::numbering::Numbered;
+use crate::numbering::{Numbered, children};
 use crate::{Mode, Node, Options, PackError};
 
 /// The ID table: root, for owner and group. An image has no other owner, whoever owns its sources.
@@ -47,7 +47,7 @@ pub(crate) fn write(
     };
     for (place, node) in nodes.iter().enumerate().rev() {
         if let Node::Directory { mode } = node.node {
-            tables.write_leaves(node, data)?;
+            tables.write_leaves(place, data)?;
             tables.write_directory(place, *mode)?;
         }
     }
@@ -66,15 +66,15 @@ struct Tables<'a> {
 
 impl<'a> Tables<'a> {
     /// Writes the inodes of the files and links in a directory.
-    fn write_leaves(&mut self, directory: &Numbered<'_>, data: &Data) -> Result<(), PackError> {
-        for &child in &directory.children {
-            let place = self.nodes[child].file.unwrap_or(child);
+    fn write_leaves(&mut self, directory: usize, data: &Data) -> Result<(), PackError> {
+        for child in children(self.nodes, directory) {
+            let place = self.nodes[child].file();
             if self.written[place].is_some() {
                 continue;
             }
             let bytes = match self.nodes[place].node {
                 Node::Directory { .. } | Node::HardLink { .. } => continue,
-                Node::File { mode, .. } => self.file(place, *mode, &data.files[place]),
+                Node::File { mode, .. } => self.file(place, *mode, &data.of(place)),
                 Node::Symlink { target } => self.symlink(place, target),
             };
             self.append(place, &bytes)?;
@@ -84,8 +84,7 @@ impl<'a> Tables<'a> {
 
     /// Writes the list and the inode of a directory whose children all have inodes.
     fn write_directory(&mut self, place: usize, mode: Mode) -> Result<(), PackError> {
-        let children: Vec<Child<'a>> =
-            self.nodes[place].children.iter().map(|&child| self.child(child)).collect();
+        let children: Vec<Child<'a>> = children(self.nodes, place).map(|child| self.child(child)).collect();
         let listing = listing::write(&mut self.directories, &children)?;
         let subdirectories = children.iter().filter(|child| child.kind == inode::DIRECTORY).count();
         let bytes = self.directory(place, mode, &listing, subdirectories as u32);
@@ -102,12 +101,12 @@ impl<'a> Tables<'a> {
                 Node::Symlink { .. } => inode::SYMLINK,
             },
             number: node.number,
-            inode: self.written[node.file.unwrap_or(place)].unwrap_or_default(),
+            inode: self.written[node.file()].unwrap_or_default(),
         }
     }
 
     /// A regular file. It is extended where a field of the plain form is too narrow or missing.
-    fn file(&self, place: usize, mode: Mode, data: &FileData) -> Vec<u8> {
+    fn file(&self, place: usize, mode: Mode, data: &FileData<'_>) -> Vec<u8> {
         let names = self.nodes[place].names;
         let size = match &self.nodes[place].node {
             Node::File { content, .. } => content.len(),
@@ -154,9 +153,11 @@ impl<'a> Tables<'a> {
     /// A directory, extended where its list is long or it has attributes.
     fn directory(&self, place: usize, mode: Mode, listing: &Listing, subdirectories: u32) -> Vec<u8> {
         let directory = &self.nodes[place];
-        // The parent of the root has the number after the last.
-        let last = || self.nodes.iter().map(|node| node.number).max().unwrap_or_default();
-        let parent = directory.parent.map_or_else(|| last() + 1, |parent| self.nodes[parent].number);
+        let parent = match place {
+            // The parent of the root has the number after the last.
+            0 => self.last_number() + 1,
+            _ => self.nodes[directory.parent()].number,
+        };
         let (links, xattr) = (2 + subdirectories, self.attributes.of(place));
         let MetadataRef { block: start, offset } = listing.start;
         let size = listing.size + LISTING_DOTS;
@@ -188,14 +189,21 @@ impl<'a> Tables<'a> {
         self.inodes.append(bytes)
     }
 
+    fn last_number(&self) -> u32 {
+        self.nodes.iter().map(|node| node.number).max().unwrap_or_default()
+    }
+
     fn finish(self) -> Result<Inodes, PackError> {
-        let own = self.nodes.iter().zip(&self.written);
-        let mut by_number: Vec<(u32, MetadataRef)> =
-            own.filter_map(|(node, written)| Some((node.number, (*written)?))).collect();
-        by_number.sort_by_key(|(number, _)| *number);
+        let mut by_number = vec![MetadataRef::default(); self.last_number() as usize];
+        for (node, written) in self.nodes.iter().zip(&self.written) {
+            if let Some(inode) = written {
+                // Numbers begin with 1.
+                by_number[node.number as usize - 1] = *inode;
+            }
+        }
         Ok(Inodes {
             root: self.written[0].unwrap_or_default(),
-            by_number: by_number.into_iter().map(|(_, inode)| inode).collect(),
+            by_number,
             inode_table: self.inodes.finish()?,
             directory_table: self.directories.finish()?,
         })
@@ -205,6 +213,7 @@ impl<'a> Tables<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Stored;
     use crate::format::METADATA_RAW;
     use crate::listing::IndexEntry;
     use crate::{Content, Tree, numbering};
@@ -243,7 +252,8 @@ mod tests {
         let mut tree = tree(&["/a/x/deep", "/a/y", "/b", "/c/z"]);
         tree.insert("/0".parse().unwrap(), Node::HardLink { target: "/c/z".parse().unwrap() }).unwrap();
         let nodes = numbering::number(&tree).unwrap();
-        let data = Data { files: vec![FileData::default(); nodes.len()], fragments: Vec::new() };
+        let mut data = Data::default();
+        data.stored.resize(nodes.len(), Stored::Blocks);
         let attributes = AttributeSets::new(&tree, &nodes).unwrap();
         let inodes = write(&nodes, &data, &attributes, &Options::default()).unwrap();
 
@@ -261,7 +271,7 @@ mod tests {
         with_tables(&tree(&["/f"]), |tables| {
             let small = FileData { start: u32::MAX.into(), ..FileData::default() };
             assert_eq!(shape(&tables.file(1, Mode::FILE, &small)), (2, 32));
-            for wide in [FileData { start: 1 << 32, ..small.clone() }, FileData { sparse: 1, ..small }] {
+            for wide in [FileData { start: 1 << 32, ..small }, FileData { sparse: 1, ..small }] {
                 assert_eq!(shape(&tables.file(1, Mode::FILE, &wide)), (9, 56));
             }
         });

@@ -6,7 +6,9 @@ use spec::TreePath;
 
 use crate::{Node, PackError, Tree};
 
-/// A node of the tree; places in the list are its order: a directory comes before everything below it.
+/// A node of the tree; places in the list are its order: a directory comes right before everything below it.
+///
+/// A tree may have as many of these as files, so places are kept in 32 bits.
 #[derive(Debug)]
 pub(crate) struct Numbered<'a> {
     pub(crate) path: &'a TreePath,
@@ -14,38 +16,53 @@ pub(crate) struct Numbered<'a> {
     /// Inode number: 1 for the root. The children of a directory have consecutive numbers in the order of their
     /// names, so that the entries after one directory header are never far apart; a hard link has that of its file.
     pub(crate) number: u32,
-    /// Place of the file of which this is another name; nothing for all but hard links.
-    pub(crate) file: Option<usize>,
     /// How many names it has.
     pub(crate) names: u32,
-    /// Place of the directory that holds it; nothing for the root.
-    pub(crate) parent: Option<usize>,
-    /// Places of what a directory holds, in bytewise order of the names.
-    pub(crate) children: Vec<usize>,
+    /// Its own place, or for a hard link that of its file.
+    file: u32,
+    /// Place of the directory that holds it; the root has its own.
+    parent: u32,
+    /// The place after everything below it.
+    end: u32,
 }
 
 /// Numbers every node of the tree.
 pub(crate) fn number(tree: &Tree) -> Result<Vec<Numbered<'_>>, PackError> {
     // The root's parent gets the number after the last, and that must exist too.
-    u32::try_from(tree.facts().inodes + 1).map_err(|_| PackError::TooLarge("number of inodes"))?;
+    u32::try_from(tree.len() + 1).map_err(|_| PackError::TooLarge("number of inodes"))?;
 
     let mut list = join(tree);
     let mut next = 2;
     for place in 0..list.len() {
-        for child in list[place].children.clone() {
-            if !list[child].is_hard_link() {
+        let mut child = place + 1;
+        while child < list[place].end as usize {
+            if !matches!(list[child].node, Node::HardLink { .. }) {
                 list[child].number = next;
                 next += 1;
             }
+            child = list[child].end as usize;
         }
     }
     find_files(&mut list);
     Ok(list)
 }
 
+/// Places of what a directory holds, in bytewise order of the names.
+pub(crate) fn children<'a>(list: &'a [Numbered<'_>], place: usize) -> impl Iterator<Item = usize> + 'a {
+    let end = list[place].end as usize;
+    let next = move |child: &usize| list.get(*child).map(|child| child.end as usize);
+    std::iter::successors(Some(place + 1), next).take_while(move |child| *child < end)
+}
+
 impl Numbered<'_> {
-    pub(crate) fn is_hard_link(&self) -> bool {
-        matches!(self.node, Node::HardLink { .. })
+    /// Place of the file of which a hard link is another name; of anything else its own.
+    pub(crate) fn file(&self) -> usize {
+        self.file as usize
+    }
+
+    /// Place of the directory that holds it; the root has its own.
+    pub(crate) fn parent(&self) -> usize {
+        self.parent as usize
     }
 }
 
@@ -65,7 +82,7 @@ fn find_files(list: &mut [Numbered<'_>]) {
         if let Node::HardLink { target } = list[place].node {
             let file = linked[target];
             list[file].names += 1;
-            list[place].file = Some(file);
+            list[place].file = file as u32;
             list[place].number = list[file].number;
         }
     }
@@ -73,17 +90,19 @@ fn find_files(list: &mut [Numbered<'_>]) {
 
 /// The nodes in order, joined to their parents; all have number 1.
 fn join(tree: &Tree) -> Vec<Numbered<'_>> {
-    let mut list: Vec<Numbered<'_>> = Vec::new();
-    let mut above: Vec<usize> = Vec::new();
-    for (place, (path, node)) in tree.iter().enumerate() {
+    let mut list: Vec<Numbered<'_>> = Vec::with_capacity(tree.len());
+    let mut above: Vec<u32> = Vec::new();
+    for (place, (path, node)) in (0u32..).zip(tree.iter()) {
         // Only ancestors of this path stay; the last of them is its parent.
-        above.truncate(path.components().count());
-        let parent = above.last().copied();
-        if let Some(parent) = parent {
-            list[parent].children.push(place);
+        for ended in above.drain(path.components().count()..) {
+            list[ended as usize].end = place;
         }
-        list.push(Numbered { path, node, number: 1, file: None, names: 1, parent, children: Vec::new() });
+        let parent = above.last().copied().unwrap_or(place);
+        list.push(Numbered { path, node, number: 1, names: 1, file: place, parent, end: 0 });
         above.push(place);
+    }
+    for ended in above {
+        list[ended as usize].end = list.len() as u32;
     }
     list
 }
@@ -102,23 +121,23 @@ mod tests {
         let list = number(&tree).unwrap();
         let told: Vec<_> = list
             .iter()
-            .map(|node| {
-                (node.path.as_str(), node.number, node.parent.map(|parent| list[parent].path.as_str()))
-            })
+            .map(|node| (node.path.as_str(), node.number, list[node.parent()].path.as_str()))
             .collect();
         assert_eq!(
             told,
             [
-                ("/", 1, None),
-                ("/a", 2, Some("/")),
-                ("/a/x", 5, Some("/a")),
-                ("/a/x/deep", 7, Some("/a/x")),
-                ("/a/y", 6, Some("/a")),
-                ("/a-b", 3, Some("/")),
-                ("/a-b/z", 8, Some("/a-b")),
-                ("/b", 4, Some("/")),
+                ("/", 1, "/"),
+                ("/a", 2, "/"),
+                ("/a/x", 5, "/a"),
+                ("/a/x/deep", 7, "/a/x"),
+                ("/a/y", 6, "/a"),
+                ("/a-b", 3, "/"),
+                ("/a-b/z", 8, "/a-b"),
+                ("/b", 4, "/"),
             ]
         );
+        let held: Vec<Vec<usize>> = (0..list.len()).map(|place| children(&list, place).collect()).collect();
+        assert_eq!(held, [vec![1, 5, 7], vec![2, 4], vec![3], vec![], vec![], vec![6], vec![], vec![]]);
     }
 
     #[test]
@@ -132,9 +151,8 @@ mod tests {
         tree.insert("/z/z".parse().unwrap(), file).unwrap();
         let list = number(&tree).unwrap();
         let told: Vec<_> =
-            list.iter().map(|node| (node.path.as_str(), node.number, node.file, node.names)).collect();
-        let expected = [("/", 1, None, 1), ("/a", 2, Some(2), 1), ("/m", 2, None, 3), ("/z", 3, None, 1)];
-        assert_eq!(told[..4], expected);
-        assert_eq!(told[4..], [("/z/y", 2, Some(2), 1), ("/z/z", 4, None, 1)]);
+            list.iter().map(|node| (node.path.as_str(), node.number, node.file(), node.names)).collect();
+        assert_eq!(told[..4], [("/", 1, 0, 1), ("/a", 2, 2, 1), ("/m", 2, 2, 3), ("/z", 3, 3, 1)]);
+        assert_eq!(told[4..], [("/z/y", 2, 2, 1), ("/z/z", 4, 5, 1)]);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use spec::artifact::ContentFacts;
 use spec::listing::{Kind, Listing};
+use spec::path::PATH_MAX;
 use spec::{Diagnose, Outcome, TreePath};
 
 use crate::format::xattr;
@@ -13,10 +14,6 @@ use crate::{Content, Mode};
 /// (include/uapi/linux/limits.h).
 const ATTRIBUTE_NAME_MAX: usize = 255;
 const ATTRIBUTE_VALUE_MAX: usize = 65536;
-
-/// Longest target of a symbolic link in bytes: Linux `PATH_MAX` without its NUL. The kernel refuses to read an inode
-/// with a longer one (fs/squashfs/inode.c, `squashfs_read_inode`).
-const TARGET_MAX: usize = 4095;
 
 /// One thing in an image.
 #[derive(Debug, Clone)]
@@ -35,7 +32,7 @@ pub enum Node {
     },
     /// A symbolic link, always with mode 0777.
     Symlink {
-        /// Where it points: 1 to 4095 bytes without NUL. Whether that exists is not asked.
+        /// Where it points: 1 to [`PATH_MAX`] bytes without NUL. Whether that exists is not asked.
         target: String,
     },
     /// Another name of a file.
@@ -116,6 +113,11 @@ impl Tree {
         Ok(())
     }
 
+    /// Does anything have extended attributes?
+    pub(crate) fn has_attributes(&self) -> bool {
+        !self.attributes.is_empty()
+    }
+
     /// The extended attributes of what is at the path, if it has some.
     pub(crate) fn attributes(&self, path: &TreePath) -> Option<&Attributes> {
         self.attributes.get(path)
@@ -151,6 +153,11 @@ impl Tree {
     /// Everything in order, the root first.
     pub fn iter(&self) -> impl Iterator<Item = (&TreePath, &Node)> {
         self.nodes.iter()
+    }
+
+    /// How many paths there are.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
     }
 
     /// The paths, for the search of collisions.
@@ -190,7 +197,8 @@ impl Default for Tree {
 fn check_target(path: &TreePath, target: &str) -> Result<(), TreeError> {
     let reason = match target {
         "" => "is empty",
-        _ if target.len() > TARGET_MAX => "is longer than 4095 bytes",
+        // The kernel refuses to read an inode with a longer one (fs/squashfs/inode.c, `squashfs_read_inode`).
+        _ if target.len() > PATH_MAX => "is longer than 4095 bytes",
         _ if target.contains('\0') => "has a NUL",
         _ => return Ok(()),
     };

@@ -10,14 +10,14 @@ use std::process::Command;
 use std::sync::Arc;
 
 use squash::{Cache, Content, Means, Mode, Node, Options, PackError, pack};
-use support::{Image, blocks_of, file, mixed_tree, must_be_root, noise, text, tree};
+use support::{Image, blocks_of, file, mixed_tree, must_be_root, noise, of_host, text, tree};
 
 #[test]
 fn a_file_that_changed_its_length_is_refused_by_name() {
     for (real, listed) in [(0, 1), (1, 0), (99_999, 100_000), (100_001, 100_000), (400_000, 300_000)] {
         let host = tempfile::NamedTempFile::new().unwrap();
         host.as_file().write_all_at(&text(real), 0).unwrap();
-        let content = Content::Path { path: host.path().to_owned(), len: listed };
+        let content = of_host(host.path(), listed);
         let changed = tree([("/usr/f".to_owned(), Node::File { mode: Mode::FILE, content })]);
         let mut out = tempfile::tempfile().unwrap();
         match pack(&changed, &Options::default(), Means::of_this_machine(), &mut out, &mut |_| {}) {

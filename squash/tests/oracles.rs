@@ -13,7 +13,8 @@ use proptest::prelude::*;
 use squash::{Content, Method, Mode, Node, Options, Tree};
 use support::readers::{self, Contents};
 use support::{
-    Image, blocks_of, directory, file, hard_link, link, mixed_tree, must_be_root, noise, text, tree, with,
+    Image, blocks_of, directory, file, hard_link, link, mixed_tree, must_be_root, noise, of_host, text, tree,
+    with,
 };
 
 /// Every reader sees in the image what the tree says.
@@ -160,7 +161,7 @@ fn a_file_of_more_than_4_gib_reads_back() {
     host.as_file().set_len(LEN).unwrap();
     host.as_file().write_all_at(b"start", 0).unwrap();
     host.as_file().write_all_at(b"end", LEN - 3).unwrap();
-    let content = Content::Path { path: host.path().to_owned(), len: LEN };
+    let content = of_host(host.path(), LEN);
     let options = blocks_of(1 << 20);
     let image = Image::of(&tree([("/big".to_owned(), Node::File { mode: Mode::FILE, content })]), &options);
 

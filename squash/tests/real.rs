@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use squash::image::Limits;
-use squash::{BlockSize, Content, Mode, Node, Options, Tree};
+use squash::{BlockSize, Mode, Node, Options, Tree};
 use support::readers::{self, Contents};
-use support::{Image, must_be_root};
+use support::{Image, must_be_root, of_host};
 
 /// So much of this machine's libraries is enough to meet every kind of file.
 const LIBRARIES_MAX: u64 = 150 << 20;
@@ -36,7 +36,7 @@ fn tree_of(root: &Path, most: u64) -> Tree {
             Node::Symlink { target: fs::read_link(&path).unwrap().into_os_string().into_string().unwrap() }
         } else if meta.is_file() && meta.len() <= left {
             left -= meta.len();
-            Node::File { mode, content: Content::Path { path: path.clone(), len: meta.len() } }
+            Node::File { mode, content: of_host(&path, meta.len()) }
         } else {
             continue;
         };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use squash::{Cache, Content, Means, Method, Mode, Node, Options, Tree, pack};
-use support::{Image, blocks_of, file, mixed_tree, noise, text, tree, with};
+use support::{Image, blocks_of, file, mixed_tree, noise, of_host, text, tree, with};
 
 /// The digest that the image of [`mixed_tree`] had when this test was written. Whoever changes it changes the bytes of
 /// every image that is built from then on (a new zstd does that too): say so in the commit.
@@ -46,7 +46,7 @@ fn where_the_content_comes_from_does_not_change_the_bytes() {
             .digest
     };
     let in_memory = digest(&|n| Content::Bytes(contents[n].1.clone()));
-    let on_disk = digest(&|n| Content::Path { path: places[n].0.clone(), len: places[n].2 });
+    let on_disk = digest(&|n| of_host(&places[n].0, places[n].2));
     let archived =
         digest(&|n| Content::Span { file: archive.clone(), offset: places[n].1, len: places[n].2 });
     assert_eq!((in_memory, in_memory), (on_disk, archived));

@@ -2,7 +2,8 @@
 //! what they say depends on the machine.
 //!
 //! `cargo xtask bench image` holds our writer against its peers; `cargo xtask bench grid` shows what block size and
-//! level cost when an image is built and when it is read. Both work below `target/bench`.
+//! level cost when an image is built and when it is read; `cargo xtask bench kabi` holds judging and indexing of modules
+//! against depmod. All work below `target/bench`.
 
 mod contenders;
 mod generated;
@@ -10,6 +11,7 @@ mod grid;
 mod guest;
 mod image;
 mod inputs;
+mod kabi;
 mod machine;
 mod measure;
 mod page;
@@ -38,10 +40,11 @@ pub struct Bench {
 enum What {
     Image,
     Grid,
+    Kabi,
 }
 
 impl Bench {
-    /// Reads `image` or `grid` and perhaps `--runs N`.
+    /// Reads `image`, `grid` or `kabi` and perhaps `--runs N`.
     ///
     /// # Errors
     /// [`Error::UnknownChore`].
@@ -50,6 +53,7 @@ impl Bench {
         let (what, rest) = match words {
             ["image", rest @ ..] => (What::Image, rest),
             ["grid", rest @ ..] => (What::Grid, rest),
+            ["kabi", rest @ ..] => (What::Kabi, rest),
             _ => return Err(unknown()),
         };
         let runs = match rest {
@@ -66,6 +70,7 @@ impl Bench {
         let result = match self.what {
             What::Image => image::run(&mut steps, workspace, self.runs.get()),
             What::Grid => grid::run(&mut steps, workspace, self.runs.get()),
+            What::Kabi => kabi::run(&mut steps, workspace, self.runs.get()),
         };
         steps.finish(result)
     }
@@ -77,6 +82,7 @@ impl What {
         match self {
             What::Image => const { NonZeroUsize::new(5).expect("5 is not 0") },
             What::Grid => const { NonZeroUsize::new(3).expect("3 is not 0") },
+            What::Kabi => const { NonZeroUsize::new(21).expect("21 is not 0") },
         }
     }
 }
@@ -92,6 +98,7 @@ mod tests {
     #[test]
     fn the_number_of_runs_is_given_or_usual_and_never_zero() {
         assert_eq!(runs_of(&["image"]), Some(5));
+        assert_eq!(runs_of(&["kabi"]), Some(21));
         assert_eq!(runs_of(&["grid", "--runs", "1"]), Some(1));
         for words in [&["image", "--runs", "0"][..], &["image", "--runs"], &["image", "5"], &["images"], &[]]
         {

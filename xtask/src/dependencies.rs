@@ -1,18 +1,30 @@
-//! In which order modules can be loaded one by one.
+//! In which order modules of a kernel can be loaded one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
 
 use spec::ModuleName;
 
-use crate::Error;
+use crate::{Error, command};
 
 /// What each module needs, as depmod finds it.
 #[derive(Debug, Default)]
-pub(super) struct Dependencies(BTreeMap<ModuleName, Vec<String>>);
+pub(crate) struct Dependencies(BTreeMap<ModuleName, Vec<String>>);
 
 impl Dependencies {
+    /// Asks depmod about the modules of a release below `tree`, in `lib/modules`.
+    ///
+    /// # Errors
+    /// Those of depmod.
+    pub(crate) fn of(tree: &Path, release: &str) -> Result<Dependencies, Error> {
+        let mut depmod = Command::new("depmod");
+        depmod.args(["--show", "--basedir"]).arg(tree).arg(release);
+        Ok(Dependencies::parse(&command::read(&mut depmod)?))
+    }
+
     /// Reads the lines of modules.dep(5), `PATH: PATH…`, in what `depmod --show` prints; it prints more.
-    pub(super) fn parse(text: &str) -> Dependencies {
+    fn parse(text: &str) -> Dependencies {
         let lines = text.lines().filter_map(|line| line.split_once(':'));
         let modules = lines.filter_map(|(path, needs)| {
             // modprobe loads what a module needs from the last to the first, and then the module.
@@ -27,20 +39,25 @@ impl Dependencies {
     /// The paths of these modules and all that they need, each once, in an order in which they can be loaded.
     ///
     /// # Errors
-    /// [`Error::Bench`] with the name of a module that is not there.
-    pub(super) fn order(&self, wanted: &[&str]) -> Result<Vec<String>, Error> {
-        let mut order: Vec<String> = Vec::new();
-        for name in wanted {
+    /// [`Error::NoModule`] for one that is not there.
+    pub(crate) fn order(&self, wanted: &[&str]) -> Result<Vec<String>, Error> {
+        let chains = wanted.iter().map(|name| {
             let chain = name.parse().ok().and_then(|name: ModuleName| self.0.get(&name));
-            let chain = chain.ok_or_else(|| Error::Bench(format!("the kernel has no module {name}")))?;
-            for path in chain {
-                if !order.contains(path) {
-                    order.push(path.clone());
-                }
-            }
-        }
-        Ok(order)
+            chain.ok_or_else(|| Error::NoModule((*name).to_owned()))
+        });
+        Ok(each_once(chains.collect::<Result<Vec<_>, _>>()?))
     }
+
+    /// The paths of all modules, each once, in an order in which they can be loaded.
+    #[cfg(feature = "truth")]
+    pub(crate) fn order_of_all(&self) -> Vec<String> {
+        each_once(self.0.values())
+    }
+}
+
+fn each_once<'a>(chains: impl IntoIterator<Item = &'a Vec<String>>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    chains.into_iter().flatten().filter(|path| seen.insert(*path)).cloned().collect()
 }
 
 #[cfg(test)]

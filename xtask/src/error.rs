@@ -118,6 +118,15 @@ pub enum Error {
     /// A measurement cannot be believed.
     #[error("the benchmark went wrong: {0}")]
     Bench(String),
+    /// The kernel was not asked what it was to be asked, or something else of the truth matrix is not as it should be.
+    #[error("the truth matrix went wrong: {0}")]
+    Truth(String),
+    /// The kernel takes what the verdict refuses, or refuses what it accepts.
+    #[error("kernel and verdict differ about {0} modules")]
+    Differences(usize),
+    /// A kernel lacks a module that a chore wants.
+    #[error("the kernel has no module {0}")]
+    NoModule(String),
     /// A page has no place for a table.
     #[error("{} has no two lines `<!-- {name}: begin -->` and `<!-- {name}: end -->`", .path.display())]
     NoMarkers {
@@ -179,7 +188,9 @@ impl Error {
 impl Diagnose for Error {
     fn outcome(&self) -> Outcome {
         match self {
-            Error::Failed { .. } | Error::Boot { .. } | Error::Demo(_) | Error::Bench(_) => Outcome::Refused,
+            Error::Failed { .. } | Error::Boot { .. } | Error::Demo(_) | Error::Bench(_) | Error::Differences(_) => {
+                Outcome::Refused
+            },
             _ => Outcome::Unavailable,
         }
     }

@@ -14,6 +14,7 @@ pub mod bench;
 pub mod cache;
 pub mod command;
 pub mod demo;
+mod dependencies;
 pub mod error;
 pub mod fuzz;
 pub mod inputs;
@@ -25,6 +26,8 @@ pub mod serial;
 pub mod sources;
 pub mod steps;
 pub mod test;
+#[cfg(feature = "truth")]
+pub mod truth;
 pub mod vm;
 pub mod workspace;
 

@@ -21,12 +21,15 @@ Chores:
   test          check and test everything, as the continuous integration does
   check         format, lints and documentation only
   docs          build the documentation of all rooms
+  truth         ask real kernels about modules, and hold what they say against our verdicts
   bench image   measure our images against mksquashfs, gensquashfs and mkfs.erofs
   bench grid    measure block sizes and levels: size, time to build, time to read
+  bench kabi    measure how long judging and indexing modules takes, beside depmod
   fuzz          run every fuzz target for ten minutes, or for --seconds N
   help          print this
 
-Both measurements take --runs N, and refresh their tables in docs/benchmarks.md.
+`truth` takes --kernel RELEASE and --sample N, a number of modules.
+All measurements take --runs N, and refresh their tables in docs/benchmarks.md.
 ";
 
 fn main() -> ExitCode {
@@ -52,7 +55,26 @@ fn main() -> ExitCode {
             Ok(bench) => bench.run(&workspace),
             Err(error) => misused(&error),
         },
+        ["truth", ref rest @ ..] => truth(&workspace, rest),
         _ => misused(&Error::UnknownChore(words.join(" "))),
+    }
+}
+
+#[cfg(feature = "truth")]
+fn truth(workspace: &Workspace, words: &[&str]) -> ExitCode {
+    match xtask::truth::Truth::parse(words) {
+        Ok(truth) => truth.run(workspace),
+        Err(error) => misused(&error),
+    }
+}
+
+/// Runs xtask again with the rooms that this chore needs.
+#[cfg(not(feature = "truth"))]
+fn truth(workspace: &Workspace, words: &[&str]) -> ExitCode {
+    let mut again = workspace.cargo(&["run", "--quiet", "--package", "xtask", "--features", "truth", "--", "truth"]);
+    match again.args(words).status() {
+        Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2)),
+        Err(cause) => exit(Err(Error::Start { program: "cargo".to_owned(), cause })),
     }
 }
 

@@ -76,6 +76,19 @@ pub const BENCH: &[Tool] = &[
 pub const BENCH_GUEST: &[Tool] =
     &[program("cpio", "cpio"), program("depmod", "kmod"), program("qemu-system-x86_64", "qemu-system-x86")];
 
+/// The maker of module indexes that ours is measured against, and what measures them.
+pub const BENCH_KABI: &[Tool] =
+    &[Tool { shows: Shows::File("/usr/bin/time"), package: "time" }, program("depmod", "kmod")];
+
+/// To ask kernels about modules in a virtual machine, and to make modules that they should refuse.
+#[cfg(feature = "truth")]
+pub const TRUTH: &[Tool] = &[
+    program("cpio", "cpio"),
+    program("depmod", "kmod"),
+    program("openssl", "openssl"),
+    program("qemu-system-x86_64", "qemu-system-x86"),
+];
+
 /// How long another apt or dpkg may hold its locks.
 const LOCK_LIMIT: Duration = Duration::from_secs(180);
 

@@ -43,7 +43,7 @@ pub fn build(workspace: &Workspace, speed: Speed) -> Result<Programs, Error> {
     Ok(Programs {
         extbuild: built.join("extbuild"),
         extfactory: built.join("extfactory"),
-        extruntime: build_runtime(workspace)?,
+        extruntime: build_static(workspace, "extruntime")?,
     })
 }
 
@@ -56,12 +56,21 @@ pub fn build_extbuild(workspace: &Workspace) -> Result<PathBuf, Error> {
     Ok(workspace.cargo_target().join("release/extbuild"))
 }
 
-/// Builds the boot program in a directory of its own: other flags in the same one would make cargo build everything
+/// Builds the program that asks kernels about modules, as static as the boot program.
+///
+/// # Errors
+/// [`Error::Failed`]; cargo has printed why.
+#[cfg(feature = "truth")]
+pub fn build_truth(workspace: &Workspace) -> Result<PathBuf, Error> {
+    build_static(workspace, "truth")
+}
+
+/// Builds a program in a directory of its own: other flags in the same one would make cargo build everything
 /// anew each time. With `--target`, the flags do not reach build scripts and macros, which must be dynamic.
-fn build_runtime(workspace: &Workspace) -> Result<PathBuf, Error> {
+fn build_static(workspace: &Workspace, program: &str) -> Result<PathBuf, Error> {
     let dir = workspace.cargo_target().join("static");
-    let mut cargo = workspace.cargo(&["build", "--profile", "boot", "-p", "extruntime", "--target", TARGET]);
+    let mut cargo = workspace.cargo(&["build", "--profile", "boot", "-p", program, "--target", TARGET]);
     cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").env("CARGO_TARGET_DIR", &dir);
     command::run(&mut cargo)?;
-    Ok(dir.join(TARGET).join("boot").join("extruntime"))
+    Ok(dir.join(TARGET).join("boot").join(program))
 }

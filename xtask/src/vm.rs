@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Error;
 use crate::error::{BootEnd, LastLines};
+use crate::{Error, command};
 
 /// UEFI firmware of Debian's package ovmf, and its empty variables.
 pub const FIRMWARE_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
@@ -53,6 +53,22 @@ impl Vm {
         qemu.args(["-device", "virtio-scsi-pci", "-drive", &disc, "-device", "scsi-cd,drive=disc"]);
         qemu
     }
+}
+
+/// QEMU with a kernel that it starts by itself, without firmware; one processor, emulated as in [`Vm`].
+pub(crate) fn direct(kernel: &Path, initramfs: &Path, arguments: &str) -> Command {
+    let mut qemu = Command::new("qemu-system-x86_64");
+    qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024"]);
+    qemu.args(["-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]);
+    qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs).args(["-append", arguments]);
+    qemu
+}
+
+/// Packs the directory `root` as an initramfs.
+pub(crate) fn pack_initramfs(root: &Path, archive: &Path) -> Result<(), Error> {
+    let mut cpio = Command::new("sh");
+    cpio.args(["-c", "find . | cpio --quiet --create --format=newc > \"$0\""]).arg(archive).current_dir(root);
+    command::read(&mut cpio).map(drop)
 }
 
 /// QEMU ends an option's value at a comma, and reads two as one (qemu(1), "-drive").

@@ -66,6 +66,7 @@ fn print(extensions: &[Facts], grounds: &[Ground], judged: &[Vec<Verdict>]) -> R
 fn cell(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Fits(fits) if fits.notes().is_empty() => "fits".to_owned(),
+        Verdict::Fits(fits) if fits.notes().len() == 1 => "fits (1 note)".to_owned(),
         Verdict::Fits(fits) => format!("fits ({} notes)", fits.notes().len()),
         Verdict::Unfit(reasons) => {
             let more =

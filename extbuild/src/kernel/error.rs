@@ -122,7 +122,7 @@ pub(crate) enum KernelError {
 
 impl KernelError {
     /// For `map_err`: which file could not be read.
-    pub(super) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> KernelError {
+    pub(crate) fn read(path: &Path) -> impl FnOnce(std::io::Error) -> KernelError {
         let path = path.to_owned();
         move |source| KernelError::Read { path, source }
     }

@@ -10,7 +10,7 @@ use kabi::Profile;
 use spec::{Arch, KernelRelease, ModuleName};
 
 pub(crate) use error::KernelError;
-pub(crate) use modules::{KernelModule, ModuleDir};
+pub(crate) use modules::{KernelModule, ModuleDir, release_of};
 pub(crate) use parts::Parts;
 
 /// One kernel: its release, its modules, what it exports, its image.

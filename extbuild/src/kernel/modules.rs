@@ -30,9 +30,7 @@ pub(crate) struct KernelModule {
 impl ModuleDir {
     /// Finds the modules in a directory that is called as its kernel's release is.
     pub(crate) fn open(dir: &Path) -> Result<ModuleDir, KernelError> {
-        let name = std::path::absolute(dir).map_err(KernelError::read(dir))?;
-        let release = name.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        let release = release.ok_or_else(|| KernelError::NoRelease { dir: dir.to_owned() })?;
+        let release = release_of(dir)?;
         let mut files = BTreeMap::new();
         for found in WalkDir::new(dir.join("kernel")).sort_by_file_name() {
             let found = found.map_err(|error| {
@@ -90,4 +88,11 @@ impl ModuleDir {
         let facts = Module::parse(&path, &bytes).map_err(|source| KernelError::Module { file, source })?;
         Ok(KernelModule { bytes, facts })
     }
+}
+
+/// The release that a directory of modules is called by.
+pub(crate) fn release_of(dir: &Path) -> Result<KernelRelease, KernelError> {
+    let name = std::path::absolute(dir).map_err(KernelError::read(dir))?;
+    let release = name.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+    release.ok_or_else(|| KernelError::NoRelease { dir: dir.to_owned() })
 }

@@ -4,24 +4,22 @@ use spec::ModuleName;
 
 use super::IndexError;
 use super::trie::{Entry, pattern};
+use crate::read_builtins;
 
-/// The names in `modules.builtin`, which has a path in each line: `kernel/fs/ext4/ext4.ko`.
+/// The names in `modules.builtin`.
 pub(super) fn names(list: &str) -> Result<Vec<Entry<'static>>, IndexError> {
-    let name = |(index, line): (usize, &str)| {
-        let file = line.rsplit('/').next().unwrap_or_default();
-        match ModuleName::from_file_name(file) {
-            Some(name) => Ok(Entry::new(name.as_str().to_owned(), 0, "")),
-            None => Err(wrong("modules.builtin", index, line.as_bytes(), "the path of a module")),
-        }
-    };
-    list.lines().enumerate().map(name).collect()
+    let names = read_builtins(list).map_err(IndexError::Builtin)?;
+    Ok(names.into_iter().map(|name| Entry::new(name.to_string(), 0, "")).collect())
 }
 
 /// The aliases in `modules.builtin.modinfo`, which has strings with a NUL behind each: `ext4.alias=fs-ext4`.
 pub(super) fn aliases(modinfo: &[u8]) -> Result<Vec<Entry<'_>>, IndexError> {
     let mut aliases = Vec::new();
     for (index, entry) in modinfo.split(|byte| *byte == 0).enumerate() {
-        let wrong = |wanted| wrong("modules.builtin.modinfo", index, entry, wanted);
+        let wrong = |wanted| {
+            let found = entry[..entry.len().min(80)].escape_ascii().to_string();
+            IndexError::BuiltinInfo { entry: index + 1, found, wanted }
+        };
         if entry.is_empty() {
             continue;
         }
@@ -40,9 +38,4 @@ pub(super) fn aliases(modinfo: &[u8]) -> Result<Vec<Entry<'_>>, IndexError> {
 
 fn is_printable(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
-}
-
-fn wrong(file: &'static str, index: usize, found: &[u8], wanted: &'static str) -> IndexError {
-    let found = found[..found.len().min(80)].escape_ascii().to_string();
-    IndexError::Builtin { file, entry: index + 1, found, wanted }
 }

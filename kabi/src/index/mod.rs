@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use spec::{Diagnose, KernelRelease, ModuleName, Outcome, TreePath};
 
-use crate::{Record, SymbolName};
+use crate::{BuiltinError, Record, SymbolName};
 use dependencies::Dependencies;
 use hash::superfast;
 use order::Modules;
@@ -88,11 +88,12 @@ pub enum IndexError {
     /// Modules that cannot be loaded in any order.
     #[error("modules need symbols of each other in a circle: {0}")]
     Circle(String),
-    /// A file of the base is not what the kernel's build writes.
-    #[error("{file}, entry {entry}: \"{found}\" is not {wanted}")]
-    Builtin {
-        /// Its name.
-        file: &'static str,
+    /// `modules.builtin` is not what the kernel's build writes.
+    #[error("modules.builtin cannot be used")]
+    Builtin(#[source] BuiltinError),
+    /// `modules.builtin.modinfo` is not what the kernel's build writes.
+    #[error("modules.builtin.modinfo, entry {entry}: \"{found}\" is not {wanted}")]
+    BuiltinInfo {
         /// Which entry of it, from 1.
         entry: usize,
         /// The start of the entry.

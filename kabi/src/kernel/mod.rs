@@ -62,3 +62,6 @@ fn read(vmlinux: &Vmlinux<'_>) -> Result<KernelImage, ImageError> {
         keys: certificates::find(vmlinux.section(".init.data")?.map_or(&[], |section| section.data)),
     })
 }
+
+#[cfg(test)]
+mod tests;

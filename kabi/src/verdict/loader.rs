@@ -3,7 +3,7 @@
 use spec::{ModuleName, Reason, ReasonCode};
 
 use super::{Candidate, rebuild_hint};
-use crate::{Btf, KernelOption, Module, Profile, StructLayout, index};
+use crate::{Btf, KernelOption, Module, Profile, index};
 
 /// The extension as a whole is for another kernel.
 pub(super) fn wrong_kernel(profile: &Profile, candidate: &Candidate<'_>) -> Option<Reason> {
@@ -117,27 +117,22 @@ pub(super) fn has_versions(profile: &Profile) -> bool {
 /// The size is checked by kernels since 6.4 (kernel/module/main.c, `elf_validity_cache_index_mod`); those before take
 /// what comes and read beyond it. The offsets are where the loader writes the addresses of init and exit.
 fn wrong_layout(profile: &Profile, module: &Module) -> Option<Reason> {
-    let (wanted, found) = (profile.layout()?, module.layout?);
-    let other =
-        |wanted: Option<u32>, found: Option<u32>| matches!((wanted, found), (Some(w), Some(f)) if w != f);
-    let same =
-        wanted.size == found.size && !other(wanted.init, found.init) && !other(wanted.exit, found.exit);
-    if same {
-        return None;
-    }
+    let (kernel, own) = (profile.layout()?, module.layout?);
+    let fields = [
+        ("the size", Some(kernel.size), Some(own.size)),
+        ("the offset of init", kernel.init, own.init),
+        ("the offset of exit", kernel.exit, own.exit),
+    ];
+    let (what, wanted, found) = fields.into_iter().find_map(|(what, wanted, found)| {
+        let (wanted, found) = (wanted?, found?);
+        (wanted != found).then_some((what, wanted, found))
+    })?;
     let name = module.name.as_str();
     let sentence = format!(
-        "module {name} was built with a struct module of {}; that of the kernel is of {}",
-        layout(found),
-        layout(wanted)
+        "module {name} was built with another struct module: {what} is {found}; in the kernel it is {wanted}"
     );
     let reason = Reason::new(ReasonCode::ModuleLayoutMismatch, sentence).hint(rebuild_hint(profile));
-    Some(reason.subject(name).wanted_found(layout(wanted), layout(found)))
-}
-
-fn layout(layout: StructLayout) -> String {
-    let offset = |offset: Option<u32>| offset.map_or("none".to_owned(), |offset| offset.to_string());
-    format!("{} bytes with init at {} and exit at {}", layout.size, offset(layout.init), offset(layout.exit))
+    Some(reason.subject(name).wanted_found(wanted.to_string(), found.to_string()))
 }
 
 /// Type information that counts on from the types of the kernel is right for the one build that it was made with

@@ -94,6 +94,15 @@ pub struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
+    /// An extension of which nothing is known but its modules.
+    pub fn of_modules(
+        name: &'a ExtensionName,
+        kernel: Option<&'a KernelRelease>,
+        record: &'a Record,
+    ) -> Candidate<'a> {
+        Candidate { name, kernel, record, paths: None, force: &[], group: None }
+    }
+
     /// An extension with these facts.
     pub fn new(config: &'a ExtensionConfig, record: &'a Record, paths: &'a Listing) -> Candidate<'a> {
         let ExtensionConfig { name, kernel, force, group, .. } = config;

@@ -22,7 +22,7 @@ use self::extended::Extended;
 use self::header::{Header, Kind};
 use self::sparse::Map;
 use crate::compression::Compression;
-use crate::entry::Entry;
+use crate::entry::{Entry, link_target};
 use crate::error::{Problem, SourceError};
 use crate::listing::{Listing, Node};
 use crate::region::Region;
@@ -129,8 +129,10 @@ impl Member {
                 let target = tree_path(&extended.link.unwrap_or(header.link))?;
                 return Ok(listing.link(path, &target)?);
             }
-            Kind::Symlink => Node::symlink(extended.link.unwrap_or(header.link))
-                .map_err(|problem| format!("{path}: {problem}"))?,
+            Kind::Symlink => Node::Symlink(
+                link_target(extended.link.unwrap_or(header.link))
+                    .map_err(|problem| format!("{path}: {problem}"))?,
+            ),
             Kind::Directory => Node::Directory,
             Kind::Device => Node::Special("a device node".to_owned()),
             Kind::Fifo => Node::Special("a fifo".to_owned()),

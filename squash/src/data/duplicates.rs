@@ -21,9 +21,13 @@ const HELD_MAX: u64 = 1 << 20;
 pub(super) struct Duplicates<'a> {
     nodes: &'a [Numbered<'a>],
     lengths: HashMap<u64, Length>,
-    /// Places of files that were packed, by length and hash.
-    originals: HashMap<(u64, blake3::Hash), usize>,
+    /// Places of files that were packed.
+    originals: HashMap<Key, u32>,
 }
+
+/// The first half of the hash of a file: enough that nobody finds two files with the same, and what has the same is
+/// compared.
+type Key = [u8; blake3::OUT_LEN / 2];
 
 /// The files of one length.
 #[derive(Default)]
@@ -78,8 +82,8 @@ impl<'a> Duplicates<'a> {
             Cow::Borrowed(content)
         };
         let hash = self.hash(place, &held)?;
-        match self.originals.get(&(content.len(), hash)) {
-            Some(&original) => {
+        match self.originals.get(&key(&hash)).map(|original| *original as usize) {
+            Some(original) => {
                 self.compare(original, place, &held)?;
                 Ok(Sharing::CopyOf(original))
             }
@@ -97,7 +101,7 @@ impl<'a> Duplicates<'a> {
         if own.hash.is_some_and(|before| before != hash) {
             return Err(PackError::Changed { path: self.path(place) });
         }
-        self.originals.insert((own.content.len(), hash), place);
+        self.originals.insert(key(&hash), place as u32);
         Ok(())
     }
 
@@ -142,6 +146,10 @@ impl<'a> Duplicates<'a> {
     }
 }
 
+fn key(hash: &blake3::Hash) -> Key {
+    *hash.as_bytes().first_chunk().expect("a hash is longer than its half")
+}
+
 fn content_of<'a>(node: &Numbered<'a>) -> Option<&'a Content> {
     match node.node {
         Node::File { content, .. } => Some(content),
@@ -159,6 +167,7 @@ fn next(reader: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::sync::Arc;
 
     use super::*;
     use crate::{Mode, Tree, numbering};
@@ -205,8 +214,9 @@ mod tests {
     fn an_original_that_changed_after_it_was_packed_is_an_error() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"same").unwrap();
-        let path = Content::Path { path: file.path().to_owned(), len: 4 };
-        let tree = tree(&[("/a", path), ("/b", Content::Bytes(b"same".to_vec()))]);
+        let (dir, path) = (Arc::new("/".into()), file.path().to_str().unwrap().parse().unwrap());
+        let tree =
+            tree(&[("/a", Content::Path { dir, path, len: 4 }), ("/b", Content::Bytes(b"same".to_vec()))]);
         let nodes = numbering::number(&tree).unwrap();
         let mut duplicates = Duplicates::new(&nodes);
         let Ok(Sharing::Own(own)) = duplicates.find(1, content_of(&nodes[1]).unwrap()) else { panic!() };

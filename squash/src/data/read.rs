@@ -29,13 +29,13 @@ pub(super) enum Of {
 
 /// How the content of a file is stored, as far as it can be told before it is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stored {
+pub(crate) enum Stored {
     /// In blocks of its own, or not at all because it has no bytes.
     Blocks,
     /// With others in a block.
     Fragment(FragmentRef),
-    /// Where the file at this place is.
-    Like(usize),
+    /// Where the file at this place is, which is like no other.
+    Like(u32),
 }
 
 /// Reads all files in order and pushes their pieces; returns how each node is stored.
@@ -74,7 +74,7 @@ impl<'a> Reader<'a, '_> {
         match self.duplicates.find(place, content)? {
             Sharing::CopyOf(original) => {
                 self.done += content.len();
-                Ok(Stored::Like(original))
+                Ok(Stored::Like(original as u32))
             }
             Sharing::Own(own) => self.read_own(place, &own),
         }

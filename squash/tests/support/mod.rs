@@ -5,6 +5,7 @@
 pub(crate) mod readers;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use squash::{BlockSize, Compression, Content, Means, Method, Mode, Node, Options, Packed, Tree, pack};
 
@@ -14,6 +15,11 @@ pub(crate) fn directory() -> Node {
 
 pub(crate) fn file(bytes: impl Into<Vec<u8>>) -> Node {
     Node::File { mode: Mode::FILE, content: Content::Bytes(bytes.into()) }
+}
+
+/// The content of a file of the host.
+pub(crate) fn of_host(path: &Path, len: u64) -> Content {
+    Content::Path { dir: Arc::new("/".into()), path: path.to_str().unwrap().parse().unwrap(), len }
 }
 
 pub(crate) fn link(target: &str) -> Node {

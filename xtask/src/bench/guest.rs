@@ -4,7 +4,6 @@
 //! modules in the same order, and removes them again.
 
 mod initramfs;
-mod modules;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,9 +11,9 @@ use std::time::Duration;
 
 use super::inputs::Inputs;
 use super::statistics::median;
+use crate::dependencies::Dependencies;
 use crate::progress::Task;
-use crate::{Error, cache, command, vm};
-use modules::Dependencies;
+use crate::{Error, cache, vm};
 
 /// What networks, storage and file systems of a server load. None of them needs hardware, does work of a fixed length
 /// when it is loaded (as raid6's choice of the fastest routine would be), or refuses to be removed (as sctp does).
@@ -68,9 +67,7 @@ impl Guest {
     /// # Errors
     /// [`Error::Bench`] if the kernel lacks one, and those of depmod.
     pub(super) fn plan(inputs: &Inputs) -> Result<Guest, Error> {
-        let mut depmod = Command::new("depmod");
-        depmod.args(["--show", "--basedir"]).arg(inputs.tree()).arg(inputs.release());
-        let dependencies = Dependencies::parse(&command::read(&mut depmod)?);
+        let dependencies = Dependencies::of(&inputs.tree(), inputs.release())?;
         let needed = dependencies.order(&NEEDED)?;
         let mut measured = dependencies.order(&WANTED)?;
         measured.retain(|path| !needed.contains(path));
@@ -105,13 +102,8 @@ impl Guest {
     }
 }
 
-/// One processor, and emulated as in [`vm`].
 fn qemu(kernel: &Path, initrd: &Path, images: &[PathBuf]) -> Command {
-    let mut qemu = Command::new("qemu-system-x86_64");
-    qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024"]);
-    qemu.args(["-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]);
-    qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initrd);
-    qemu.args(["-append", "console=ttyS0 quiet loglevel=1 panic=-1"]);
+    let mut qemu = vm::direct(kernel, initrd, "console=ttyS0 quiet loglevel=1 panic=-1");
     for image in images {
         qemu.args(["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", vm::escaped(image))]);
     }

@@ -1,6 +1,7 @@
 //! `extbuild kernel …`: what is known of kernels.
 
 mod diff;
+mod index;
 mod profile;
 mod show;
 
@@ -13,5 +14,6 @@ pub(crate) fn run(command: KernelCommand) -> Result<(), Failure> {
         KernelCommand::Profile(args) => profile::run(args),
         KernelCommand::Show(args) => show::run(args),
         KernelCommand::Diff(args) => diff::run(args),
+        KernelCommand::Index(args) => index::run(args),
     }
 }

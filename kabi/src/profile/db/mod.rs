@@ -41,6 +41,8 @@
 
 mod list;
 mod read;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod write;
 

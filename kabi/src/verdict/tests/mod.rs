@@ -29,7 +29,7 @@ fn verdicts(base: &[Module], extensions: &[(&str, &[Module])]) -> Vec<Verdict> {
 
 /// An extension that declares its kernel and nothing else.
 fn candidate<'a>(name: &'a ExtensionName, kernel: &'a KernelRelease, record: &'a Record) -> Candidate<'a> {
-    Candidate { name, kernel: Some(kernel), record, paths: None, force: &[], group: None }
+    Candidate::of_modules(name, Some(kernel), record)
 }
 
 /// As modpost does, with the version of `module_layout` that [`SYMVERS`] has.

@@ -139,9 +139,9 @@ fn what_does_not_say_what_it_was_built_for_needs_leave() {
 #[test]
 fn struct_module_has_one_layout() {
     for (layout, part) in [
-        (StructLayout { size: 920, ..LAYOUT }, "920 bytes"),
-        (StructLayout { init: Some(320), ..LAYOUT }, "init at 320"),
-        (StructLayout { exit: Some(800), ..LAYOUT }, "exit at 800"),
+        (StructLayout { size: 920, ..LAYOUT }, "the size is 920; in the kernel it is 896"),
+        (StructLayout { init: Some(320), ..LAYOUT }, "the offset of init is 320"),
+        (StructLayout { exit: Some(800), ..LAYOUT }, "the offset of exit is 800"),
     ] {
         let verdict = rules().judge(Module { layout: Some(layout), ..sound() });
         let reason = &reasons(&verdict)[0];

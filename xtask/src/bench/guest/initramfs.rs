@@ -3,11 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::super::inputs::Inputs;
 use super::{END, Guest, LOADED};
-use crate::{Error, command};
+use crate::{Error, vm};
 
 /// Writes the archive into `dir`: the guest is to measure so many disks so often.
 ///
@@ -51,11 +50,7 @@ pub(super) fn write(
     fs::set_permissions(&init, fs::Permissions::from_mode(0o755)).map_err(Error::file("change", &init))?;
 
     let archive = dir.join("initramfs.cpio");
-    let mut cpio = Command::new("sh");
-    cpio.args(["-c", "find . | cpio --quiet --create --format=newc > \"$0\""])
-        .arg(&archive)
-        .current_dir(root);
-    command::read(&mut cpio)?;
+    vm::pack_initramfs(&root, &archive)?;
     Ok(archive)
 }
 

@@ -1,4 +1,6 @@
-//! Writes small sound inputs of every kind into DIR/image, DIR/tar and DIR/deb, for the fuzzer to start from.
+//! Writes small sound inputs for every target into DIR/TARGET, for the fuzzer to start from.
+
+mod modules;
 
 use std::error::Error;
 use std::fs;
@@ -13,7 +15,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(&dir.join("image"), images()?)?;
     let archives = archives()?;
     write(&dir.join("deb"), archives.iter().map(|archive| deb(archive)).collect())?;
-    write(&dir.join("tar"), archives)
+    write(&dir.join("tar"), archives)?;
+    let modules = modules::modules()?;
+    write(&dir.join("record"), modules::records(&modules)?)?;
+    write(&dir.join("module"), modules)
 }
 
 fn write(dir: &Path, seeds: Vec<Vec<u8>>) -> Result<(), Box<dyn Error>> {
