@@ -186,7 +186,7 @@ fn write(
     };
     let image = plan.kernel.image()?;
     let copy = dir.join(files::KERNEL);
-    fs::copy(&image, &copy).map_err(Place::cannot("read", &image))?;
+    fs::copy(image, &copy).map_err(Place::cannot("read", image))?;
     let boot_dir = dir.join(files::BOOT_MODULES);
     fs::create_dir(&boot_dir).map_err(Place::cannot("make", &boot_dir))?;
     for module in &plan.boot_modules {

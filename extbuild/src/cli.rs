@@ -9,7 +9,9 @@ use kabi::{SignatureRule, SymbolName};
 use spec::{Arch, TreePath};
 use terminal::{Failure, Generate};
 
-use crate::commands::{base, build, check, fits, image, inspect, kernel, key, pull, push, sign, verify};
+use crate::commands::{
+    base, build, check, fits, image, inspect, kernel, key, module, pull, push, sign, verify,
+};
 use crate::ground::{self, Facts};
 use crate::packing::PackingArgs;
 use crate::pipeline::Request;
@@ -35,6 +37,8 @@ enum Command {
     ///
     /// Each KERNEL is the directory of a base, the directory of a kernel, or a kernel profile (extbuild kernel profile).
     Fits(FitsArgs),
+    /// Show what a kernel module says about itself: a .ko file, compressed or not
+    Module(ModuleArgs),
     /// Show what an extension is and what it holds
     Inspect(InspectArgs),
     /// Pack, check and read images by themselves, of this builder or any other
@@ -147,6 +151,21 @@ pub(crate) struct FitsArgs {
     #[arg(long)]
     pub sig_enforce: bool,
     /// Print the verdicts with all reasons as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModuleArgs {
+    /// The module: NAME.ko, .ko.xz, .ko.zst or .ko.gz
+    pub file: PathBuf,
+    /// List the symbols that it takes, with their CRCs
+    #[arg(long)]
+    pub imports: bool,
+    /// List the symbols that it gives, with their CRCs and namespaces
+    #[arg(long)]
+    pub exports: bool,
+    /// Print everything as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -297,9 +316,9 @@ pub(crate) struct KernelDiffArgs {
     pub old: PathBuf,
     /// Another
     pub new: PathBuf,
-    /// List every export that differs and not only how many do
+    /// List everything that differs and not only how much it is
     #[arg(long)]
-    pub symbols: bool,
+    pub all: bool,
     /// Print everything as JSON
     #[arg(long)]
     pub json: bool,
@@ -375,6 +394,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Base(args) => base::run(args),
         Command::Fits(args) => fits::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Module(args) => module::run(args),
         Command::Image(command) => image::run(command),
         Command::Kernel(command) => kernel::run(command),
         Command::Key(command) => key::run(command),

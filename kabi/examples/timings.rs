@@ -58,23 +58,17 @@ fn main() -> Result<()> {
 }
 
 fn measure(kernel: &Kernel, database: &[u8], runs: NonZeroUsize) -> Result<Report> {
-    let mut seconds: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+    let mut clock = Clock::default();
     let record = kernel.read()?;
     let json = record.to_json();
     let profile = Profile::parse(database)?;
     let built = Built::read(&kernel.directory)?;
     for _ in 0..runs.get() {
-        let mut time = |part, work: &dyn Fn() -> Result<()>| -> Result<()> {
-            let started = Instant::now();
-            work()?;
-            seconds.entry(part).or_default().push(started.elapsed().as_secs_f64());
-            Ok(())
-        };
-        time("read modules", &|| Ok(drop(black_box(kernel.read()?))))?;
-        time("load record", &|| Ok(drop(black_box(Record::parse(&json)?))))?;
-        time("load profile", &|| Ok(drop(black_box(Profile::parse(database)?))))?;
-        time("judge", &|| judge_all(kernel, &profile, &record))?;
-        time("index", &|| Ok(drop(black_box(index::build(&kernel.index_of(&record, &built))?))))?;
+        clock.time("read modules", || kernel.read())?;
+        clock.time("load record", || Ok(Record::parse(&json)?))?;
+        clock.time("load profile", || Ok(Profile::parse(database)?))?;
+        clock.time("judge", || judge_all(kernel, &profile, &record))?;
+        clock.time("index", || Ok(index::build(&kernel.index_of(&record, &built))?))?;
     }
     let files = index::build(&kernel.index_of(&record, &built))?.files;
     Ok(Report {
@@ -84,8 +78,24 @@ fn measure(kernel: &Kernel, database: &[u8], runs: NonZeroUsize) -> Result<Repor
         record_bytes: json.len(),
         profile_bytes: database.len(),
         index_bytes: files.values().map(Vec::len).sum(),
-        seconds,
+        seconds: clock.seconds,
     })
+}
+
+/// The seconds that parts have taken.
+#[derive(Default)]
+struct Clock {
+    seconds: BTreeMap<&'static str, Vec<f64>>,
+}
+
+impl Clock {
+    fn time<T>(&mut self, part: &'static str, work: impl FnOnce() -> Result<T>) -> Result<()> {
+        let started = Instant::now();
+        let made = black_box(work()?);
+        self.seconds.entry(part).or_default().push(started.elapsed().as_secs_f64());
+        drop(made);
+        Ok(())
+    }
 }
 
 /// All modules as one extension, on a base without any.
@@ -93,7 +103,7 @@ fn judge_all(kernel: &Kernel, profile: &Profile, record: &Record) -> Result<()> 
     let (name, none): (ExtensionName, _) = ("everything".parse()?, Record::default());
     let release = Some(&kernel.release);
     let candidate = Candidate { name: &name, kernel: release, record, paths: None, force: &[], group: None };
-    match black_box(judge(&Host::base(profile, &none), &[candidate])).pop() {
+    match judge(&Host::base(profile, &none), &[candidate]).pop() {
         Some(Verdict::Fits(_)) => Ok(()),
         verdict => Err(format!("the kernel's own modules do not fit it: {verdict:?}").into()),
     }

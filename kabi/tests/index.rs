@@ -4,88 +4,58 @@
 // clippy.toml allows it in test functions; these are their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod inputs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use inputs::{Kernel, read_bytes, text};
 use kabi::index::{self, Inputs};
-use kabi::{Module, Record, decompress};
+use kabi::{Module, Record};
 use spec::{KernelRelease, TreePath};
 use tempfile::TempDir;
 
 /// Files of the kernel's build, which depmod reads and leaves alone.
 const OF_THE_BUILD: [&str; 3] = ["modules.order", "modules.builtin", "modules.builtin.modinfo"];
 
-/// An unpacked kernel.
-struct Kernel {
-    /// Where its modules are.
-    directory: PathBuf,
-    release: KernelRelease,
-}
-
-/// A file of the kernel and the path that it has in an image.
+/// A file of a kernel and the path that it has in an image.
 #[derive(Clone)]
 struct Placed {
     file: PathBuf,
     path: TreePath,
 }
 
-impl Kernel {
-    fn of(directory: &str) -> Kernel {
-        let inputs = std::env::var("TENON_INPUTS")
-            .expect("TENON_INPUTS does not name the directory of real kernels: run `cargo xtask test`");
-        let directory = Path::new(&inputs).join(directory).join("lib/modules");
-        let entry = fs::read_dir(directory).unwrap().next().unwrap().unwrap();
-        let release = entry.file_name().into_string().unwrap().parse().unwrap();
-        Kernel { directory: entry.path().canonicalize().unwrap(), release }
-    }
-
-    /// All modules where the kernel's package has them.
-    fn modules(&self) -> Vec<Placed> {
-        let mut files = Vec::new();
-        collect_files(&self.directory.join("kernel"), &mut files);
-        let placed = |file: PathBuf| {
-            let inside = file.strip_prefix(&self.directory).unwrap().display().to_string();
-            Placed { path: self.path(&inside), file }
-        };
-        files.into_iter().map(placed).collect()
-    }
-
-    fn path(&self, inside: &str) -> TreePath {
-        format!("/usr/lib/modules/{}/{inside}", self.release).parse().unwrap()
-    }
-
-    /// The same files in an extension of that name.
-    fn in_extension(&self, name: &str, modules: &[Placed]) -> Vec<Placed> {
-        let moved = |placed: &Placed| {
-            let file = placed.path.file_name().unwrap();
-            Placed { path: self.path(&format!("extra/{name}/{file}")), ..placed.clone() }
-        };
-        modules.iter().map(moved).collect()
-    }
-
-    fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.directory.join(name)).unwrap()
-    }
+/// All modules where the kernel's package has them.
+fn in_place(kernel: &Kernel) -> Vec<Placed> {
+    kernel.files.iter().map(|file| Placed { file: file.clone(), path: kernel.image_path(file) }).collect()
 }
 
-fn collect_files(directory: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => collect_files(&path, files),
-            false => files.push(path),
-        }
-    }
+/// The same files in an extension of that name.
+fn in_extension(name: &str, kernel: &Kernel, modules: &[Placed]) -> Vec<Placed> {
+    let moved = |placed: &Placed| {
+        let file = placed.path.file_name().unwrap();
+        let path = format!("/usr/lib/modules/{}/extra/{name}/{file}", kernel.release).parse().unwrap();
+        Placed { path, ..placed.clone() }
+    };
+    modules.iter().map(moved).collect()
+}
+
+/// A file that the kernel's build has written.
+fn of_build(kernel: &Kernel, name: &str) -> PathBuf {
+    kernel.root.canonicalize().unwrap().join(format!("lib/modules/{}/{name}", kernel.release))
+}
+
+fn build_text(kernel: &Kernel, name: &str) -> String {
+    fs::read_to_string(of_build(kernel, name)).unwrap()
 }
 
 fn record(modules: &[Placed]) -> Record {
     let read = |placed: &Placed| {
-        let name = placed.file.file_name().unwrap().to_str().unwrap();
-        let bytes = decompress(name, fs::read(&placed.file).unwrap()).unwrap();
-        Module::parse(&placed.path, &bytes).unwrap_or_else(|error| panic!("{error}"))
+        let module = Module::parse(&placed.path, &read_bytes(&placed.file));
+        module.unwrap_or_else(|error| panic!("{error}"))
     };
     // As a boot has it: from the document.
     Record::parse(&Record::new(modules.iter().map(read).collect()).unwrap().to_json()).unwrap()
@@ -105,7 +75,7 @@ impl Root {
         for Placed { file, path } in modules {
             let link = root.path().join(path.as_str().trim_start_matches('/'));
             fs::create_dir_all(link.parent().unwrap()).unwrap();
-            symlink(file, link).unwrap();
+            symlink(file.canonicalize().unwrap(), link).unwrap();
         }
         root
     }
@@ -119,7 +89,7 @@ impl Root {
     }
 
     fn depmod(&self) {
-        output(
+        text(
             Command::new("depmod")
                 .args(["-C", "/dev/null", "-b"])
                 .arg(self.path())
@@ -145,16 +115,10 @@ impl Root {
     fn modprobe(&self, name: &str) -> Vec<String> {
         let mut modprobe = Command::new("modprobe");
         modprobe.args(["-C", "/dev/null", "--show-depends", "-d"]).arg(self.path());
-        let said = output(modprobe.args(["-S", self.release.as_str(), name]));
+        let said = text(modprobe.args(["-S", self.release.as_str(), name]));
         let directory = format!("{}/lib/modules/{}/", self.path().display(), self.release);
         said.lines().map(|line| line.trim_end().replace(&directory, "")).collect()
     }
-}
-
-fn output(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]
@@ -185,21 +149,20 @@ fn excerpt(bytes: &[u8], other: &[u8]) -> String {
     bytes[same.saturating_sub(80)..bytes.len().min(same + 80)].escape_ascii().to_string()
 }
 
-fn whole_kernel(directory: &str) -> BTreeMap<&'static str, Vec<u8>> {
-    let kernel = Kernel::of(directory);
-    let modules = kernel.modules();
+fn whole_kernel(kernel: &Kernel) -> BTreeMap<&'static str, Vec<u8>> {
+    let modules = in_place(kernel);
     let root = Root::with(&kernel.release, &modules);
     for name in OF_THE_BUILD {
-        symlink(kernel.directory.join(name), root.modules().join(name)).unwrap();
+        symlink(of_build(kernel, name), root.modules().join(name)).unwrap();
     }
     root.depmod();
     let inputs = Inputs {
         release: &kernel.release,
         base: &record(&modules),
         extensions: &[],
-        order: Some(&kernel.text("modules.order")),
-        builtin: Some(&kernel.text("modules.builtin")),
-        builtin_modinfo: Some(&fs::read(kernel.directory.join("modules.builtin.modinfo")).unwrap()),
+        order: Some(&build_text(kernel, "modules.order")),
+        builtin: Some(&build_text(kernel, "modules.builtin")),
+        builtin_modinfo: Some(&fs::read(of_build(kernel, "modules.builtin.modinfo")).unwrap()),
     };
     let ours = index::build(&inputs).unwrap().files;
     assert_same(&ours, root.index());
@@ -213,7 +176,7 @@ fn lines(files: &BTreeMap<&'static str, Vec<u8>>, name: &str) -> usize {
 
 #[test]
 fn the_index_of_a_kernel_is_that_of_depmod() {
-    let files = whole_kernel("kernel");
+    let files = whole_kernel(&Kernel::plain());
     assert_eq!(lines(&files, "modules.dep"), 1121);
     assert!(lines(&files, "modules.alias") > 2000 && lines(&files, "modules.symbols") > 4000);
     assert!(lines(&files, "modules.softdep") > 10 && lines(&files, "modules.devname") > 10);
@@ -221,7 +184,7 @@ fn the_index_of_a_kernel_is_that_of_depmod() {
 
 #[test]
 fn the_index_of_a_kernel_with_modules_in_xz_is_that_of_depmod() {
-    let files = whole_kernel("other-kernel");
+    let files = whole_kernel(&Kernel::packed());
     assert_eq!(lines(&files, "modules.dep"), 1138);
     assert!(files["modules.dep"].starts_with(b"kernel/") && lines(&files, "modules.alias") > 2000);
 }
@@ -236,13 +199,13 @@ struct Split {
 
 impl Split {
     fn new() -> Split {
-        let kernel = Kernel::of("kernel");
+        let kernel = Kernel::plain();
         let (net, rest): (Vec<_>, Vec<_>) =
-            kernel.modules().into_iter().partition(|module| is_below(module, "drivers/net"));
+            in_place(&kernel).into_iter().partition(|module| is_below(module, "drivers/net"));
         let is_storage =
             |module: &Placed| ["fs", "drivers/md", "drivers/block"].iter().any(|part| is_below(module, part));
         let (storage, base): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_storage);
-        let (net, storage) = (kernel.in_extension("net", &net), kernel.in_extension("storage", &storage));
+        let (net, storage) = (in_extension("net", &kernel, &net), in_extension("storage", &kernel, &storage));
         assert!(net.len() > 40 && storage.len() > 40 && base.len() > 500, "{} {}", net.len(), storage.len());
         Split { base, net, storage, kernel }
     }
@@ -281,7 +244,7 @@ fn base_and_extensions_have_one_index_that_is_depmods() {
     let root = Root::with(&split.kernel.release, &split.all());
     root.depmod();
     assert_same(&split.index(None), root.index());
-    let order = split.kernel.text("modules.order");
+    let order = build_text(&split.kernel, "modules.order");
     fs::write(root.modules().join("modules.order"), &order).unwrap();
     root.depmod();
     let ours = split.index(Some(&order));
@@ -349,16 +312,16 @@ fn without_modules_there_is_an_index_of_none() {
 
 #[test]
 fn what_is_built_in_is_found_by_its_names() {
-    let kernel = Kernel::of("kernel");
+    let kernel = Kernel::plain();
     let root = Root::with(&kernel.release, &[]);
     let none = Record::default();
-    let modinfo = fs::read(kernel.directory.join("modules.builtin.modinfo")).unwrap();
+    let modinfo = fs::read(of_build(&kernel, "modules.builtin.modinfo")).unwrap();
     let inputs = Inputs {
         release: &kernel.release,
         base: &none,
         extensions: &[],
         order: None,
-        builtin: Some(&kernel.text("modules.builtin")),
+        builtin: Some(&build_text(&kernel, "modules.builtin")),
         builtin_modinfo: Some(&modinfo),
     };
     root.write(&index::build(&inputs).unwrap().files);

@@ -6,7 +6,7 @@ use crate::{Arch, Diagnose, Digest, ExtensionName, KernelRelease, ModuleName, Ou
 
 /// Where the base image holds its own facts; extensions may not go there.
 pub mod places {
-    /// The kernel profile, `kabi::Profile` as text.
+    /// The kernel profile, `kabi::Profile` as bytes.
     pub const PROFILE: &str = "/usr/lib/tenon/kabi.db";
     /// The list of the base's paths, [`crate::listing::Listing`] as text.
     pub const PATHS: &str = "/usr/lib/tenon/paths";

@@ -68,18 +68,18 @@ impl Engine {
     fn compress(&mut self, block: &[u8], buffer: &mut Vec<u8>) -> io::Result<bool> {
         match self {
             Engine::Zstd(context) => {
-                buffer.reserve(zstd::zstd_safe::compress_bound(block.len()));
+                buffer.reserve_exact(zstd::zstd_safe::compress_bound(block.len()));
                 context.compress_to_buffer(block, buffer)?;
             }
             Engine::Gzip(stream) => {
-                buffer.reserve(block.len());
+                buffer.reserve_exact(block.len());
                 stream.reset();
                 if stream.compress_vec(block, buffer, FlushCompress::Finish)? != Status::StreamEnd {
                     return Ok(false);
                 }
             }
             Engine::Xz { preset, dictionary } => {
-                buffer.reserve(block.len());
+                buffer.reserve_exact(block.len());
                 let ended = xz(*preset, *dictionary)?.process_vec(block, buffer, Action::Finish)?;
                 if ended != liblzma::stream::Status::StreamEnd {
                     return Ok(false);

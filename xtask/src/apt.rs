@@ -61,14 +61,15 @@ impl PrivateApt {
         Ok(())
     }
 
-    /// The package that a kernel's metapackage depends on, whose name holds the ABI.
+    /// The first package that a package depends on whose name begins with `prefix`: that of a metapackage, or of a
+    /// part, whose name holds a version.
     ///
     /// # Errors
-    /// [`Error::UnknownPackage`] if there is no such metapackage.
-    pub fn kernel_of(&self, metapackage: &str) -> Result<String, Error> {
-        let output = command::capture(self.apt("apt-cache").args(["depends", metapackage]))?;
-        let image = first_dependency(&String::from_utf8_lossy(&output.stdout), "linux-image-");
-        image.ok_or_else(|| unknown(metapackage, &command::said(&output)))
+    /// [`Error::UnknownPackage`] if there is no such package.
+    pub fn dependency(&self, package: &str, prefix: &str) -> Result<String, Error> {
+        let output = command::capture(self.apt("apt-cache").args(["depends", package]))?;
+        let found = first_dependency(&String::from_utf8_lossy(&output.stdout), prefix);
+        found.ok_or_else(|| unknown(package, &command::said(&output)))
     }
 
     /// The names of all packages that begin with `prefix`, unsorted.

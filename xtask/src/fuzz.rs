@@ -1,4 +1,4 @@
-//! Fuzzing: the readers of images, archives, packages and kernel modules against inputs that coverage leads to.
+//! Fuzzing: the readers of images, archives, packages, kernels and their modules against inputs that coverage leads to.
 //!
 //! The targets are ordinary programs of the room `fuzz` with libFuzzer linked in. Coverage needs nothing but options that
 //! a stable compiler passes on to LLVM. Sound seeds are made anew each time, what was found interesting stays in
@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 use crate::{Error, command};
 
 /// Each is a program `fuzz-NAME`.
-const TARGETS: [&str; 5] = ["image", "tar", "deb", "module", "record"];
+const TARGETS: [&str; 7] = ["image", "tar", "deb", "module", "record", "profile", "vmlinuz"];
 
 /// How long each target runs when somebody asks for fuzzing.
 const LONG: Duration = Duration::from_secs(600);

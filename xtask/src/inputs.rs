@@ -25,6 +25,9 @@ use crate::{Error, packages};
 /// The metapackage of the kernel that the demo boots. Cloud kernels are small and have what a virtual machine needs.
 const KERNEL: &str = "linux-image-cloud-amd64";
 
+/// How the package of a kernel is called that a metapackage depends on.
+const IMAGE: &str = "linux-image-";
+
 /// The metapackage of the kernel whose modules must not fit, and the names to choose from where there is none.
 const OTHER_KERNEL: &str = "linux-image-6.12-cloud-amd64";
 const OTHER_KERNELS: (&str, &str) = ("linux-image-6.12", "-cloud-amd64");
@@ -96,7 +99,7 @@ pub fn prepare(workspace: &Workspace) -> Result<Inputs, Error> {
 
     let apt = PrivateApt::open(&dir.join("apt"))?;
     apt.update()?;
-    let kernel = Kernel::of(&apt.kernel_of(KERNEL)?);
+    let kernel = Kernel::of(&apt.dependency(KERNEL, IMAGE)?);
     let other_kernel = Kernel::of(&find_other_kernel(&apt)?);
     let mut wanted = PACKAGES.map(str::to_owned).to_vec();
     wanted.extend([&kernel, &other_kernel].into_iter().flat_map(Kernel::packages));
@@ -123,7 +126,7 @@ struct Kernel {
 impl Kernel {
     /// The headers, which hold `Module.symvers`, are named like the image.
     fn of(image: &str) -> Kernel {
-        Kernel { image: image.to_owned(), headers: image.replacen("linux-image-", "linux-headers-", 1) }
+        Kernel { image: image.to_owned(), headers: image.replacen(IMAGE, "linux-headers-", 1) }
     }
 
     fn packages(&self) -> [String; 2] {
@@ -132,7 +135,7 @@ impl Kernel {
 }
 
 fn find_other_kernel(apt: &PrivateApt) -> Result<String, Error> {
-    match apt.kernel_of(OTHER_KERNEL) {
+    match apt.dependency(OTHER_KERNEL, IMAGE) {
         Err(unknown @ Error::UnknownPackage { .. }) => {
             let (prefix, suffix) = OTHER_KERNELS;
             let mut names = apt.names(prefix)?;

@@ -8,6 +8,8 @@ use spec::Diagnose;
 use xtask::bench::Bench;
 use xtask::progress::size;
 use xtask::workspace::Workspace;
+#[cfg(not(feature = "truth"))]
+use xtask::programs;
 use xtask::{Error, demo, fuzz, inputs, steps, test};
 
 const HELP: &str = "\
@@ -68,11 +70,9 @@ fn truth(workspace: &Workspace, words: &[&str]) -> ExitCode {
     }
 }
 
-/// Runs xtask again with the rooms that this chore needs.
 #[cfg(not(feature = "truth"))]
 fn truth(workspace: &Workspace, words: &[&str]) -> ExitCode {
-    let mut again = workspace.cargo(&["run", "--quiet", "--package", "xtask", "--features", "truth", "--", "truth"]);
-    match again.args(words).status() {
+    match programs::xtask_with_truth(workspace).args(words).status() {
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2)),
         Err(cause) => exit(Err(Error::Start { program: "cargo".to_owned(), cause })),
     }

@@ -89,6 +89,14 @@ pub const TRUTH: &[Tool] = &[
     program("qemu-system-x86_64", "qemu-system-x86"),
 ];
 
+/// To build a module, with the compiler that Debian built both kernels with, and the library of their `objtool`.
+#[cfg(feature = "truth")]
+pub const TRUTH_BUILD: &[Tool] = &[
+    program("gcc-12", "gcc-12"),
+    program("make", "make"),
+    Tool { shows: Shows::File("/usr/lib/x86_64-linux-gnu/libelf.so.1"), package: "libelf1" },
+];
+
 /// How long another apt or dpkg may hold its locks.
 const LOCK_LIMIT: Duration = Duration::from_secs(180);
 

@@ -1,6 +1,7 @@
 //! Our own programs, as the demo and the tests run them.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::workspace::Workspace;
 use crate::{Error, command};
@@ -54,6 +55,11 @@ pub fn build(workspace: &Workspace, speed: Speed) -> Result<Programs, Error> {
 pub fn build_extbuild(workspace: &Workspace) -> Result<PathBuf, Error> {
     command::run(&mut workspace.cargo(&["build", "--release", "-p", "extbuild"]))?;
     Ok(workspace.cargo_target().join("release/extbuild"))
+}
+
+/// `cargo xtask truth` of an xtask that has it. The rooms that it needs would double the time until a plain one runs.
+pub fn xtask_with_truth(workspace: &Workspace) -> Command {
+    workspace.cargo(&["run", "--quiet", "--package", "xtask", "--features", "truth", "--", "truth"])
 }
 
 /// Builds the program that asks kernels about modules, as static as the boot program.

@@ -8,6 +8,9 @@ use crate::steps::Steps;
 use crate::workspace::Workspace;
 use crate::{Error, command, demo, fuzz, inputs, packages, programs};
 
+/// How many modules of each kernel are asked for, beside all that are crafted: enough to see that asking works.
+const TRUTH_SAMPLE: &str = "20";
+
 /// Everything, from a fresh machine to the last test; ends at the first step that fails.
 pub fn test(workspace: &Workspace) -> ExitCode {
     let mut steps = Steps::default();
@@ -29,6 +32,7 @@ fn all(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
     without_running(steps, workspace)?;
     let programs = steps.run("our programs", || programs::build(workspace, Speed::Tests))?;
     steps.run("tests", || run_tests(workspace, &inputs, &programs))?;
+    steps.run("truth", || command::run(programs::xtask_with_truth(workspace).args(["--sample", TRUTH_SAMPLE])))?;
     steps.run("fuzzing", || fuzz::briefly(workspace))?;
     steps.run("demo", || demo::run(workspace, &inputs, &programs))?;
     steps.run("documentation tests", || {

@@ -1,10 +1,11 @@
 //! `cargo xtask truth`: do our verdicts about modules agree with the kernel?
 //!
 //! Real kernels run in QEMU and are asked to load modules: all that they ship, all that another kernel ships, modules
-//! that are wrong in one point each, and one that was built from sources of its own; as they were built, with
+//! that are wrong in one point each, and one that was built from other sources; as the kernels were built, with
 //! `module.sig_enforce=1`, and locked down. What the loader says is held against what `kabi` says.
 //!
-//! Answers are kept in `target/truth`, and given again while nothing changes that they depend on.
+//! Answers are kept in `target/truth`, and given again while nothing changes that they depend on; all comparisons are
+//! in `report.json` there.
 
 mod compare;
 mod condition;
@@ -14,6 +15,8 @@ mod job;
 mod kernel;
 mod loader;
 mod machine;
+mod out_of_tree;
+mod plan;
 mod question;
 mod report;
 mod verdict;
@@ -25,15 +28,14 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-use spec::ModuleName;
-
+use crate::inputs::Inputs;
 use crate::progress::seconds;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
 use crate::{Error, inputs, packages, programs};
-use condition::Condition;
-use job::{Group, Job};
+use job::Job;
 use kernel::Kernel;
+use plan::Scope;
 use question::Answer;
 use report::Report;
 use verdict::Ground;
@@ -43,7 +45,7 @@ use verdict::Ground;
 pub struct Truth {
     /// How the release of the only kernel to ask begins.
     kernel: Option<String>,
-    /// About how many modules of a kernel's own to ask.
+    /// About how many modules of each kernel to ask.
     sample: Option<NonZeroUsize>,
 }
 
@@ -55,24 +57,17 @@ impl Truth {
     pub fn parse(words: &[&str]) -> Result<Truth, Error> {
         let unknown = || Error::UnknownChore(format!("truth {}", words.join(" ")));
         let mut truth = Truth::default();
-        let mut rest = words;
-        loop {
-            rest = match rest {
-                [] => return Ok(truth),
-                ["--kernel", release, rest @ ..] => {
-                    truth.kernel = Some((*release).to_owned());
-                    rest
-                }
-                ["--sample", number, rest @ ..] => {
-                    truth.sample = Some(number.parse().map_err(|_| unknown())?);
-                    rest
-                }
+        for pair in words.chunks(2) {
+            match pair {
+                ["--kernel", release] => truth.kernel = Some((*release).to_owned()),
+                ["--sample", number] => truth.sample = Some(number.parse().map_err(|_| unknown())?),
                 _ => return Err(unknown()),
             }
         }
+        Ok(truth)
     }
 
-    /// Asks and compares.
+    /// Asks, judges, compares and prints what came of it.
     pub fn run(&self, workspace: &Workspace) -> ExitCode {
         let mut steps = Steps::default();
         let result = self.all(&mut steps, workspace);
@@ -83,15 +78,12 @@ impl Truth {
         steps.run("system packages", || packages::ensure(&[packages::TRUTH]))?;
         let inputs = steps.run("real inputs", || inputs::prepare(workspace))?;
         let init = steps.run("the guest's program", || programs::build_truth(workspace))?;
-        // A sample must not take the place of answers to everything.
+        // What a sample is asked must not take the place of answers to everything.
         let dir = workspace.target().join(if self.sample.is_none() { "truth" } else { "truth-sample" });
-        let kernels = steps.run("kernels", || {
-            let open = |root| Kernel::open(root, &dir.join("modules"));
-            [inputs.kernel(), inputs.other_kernel()].into_iter().map(open).collect::<Result<Vec<_>, _>>()
-        })?;
+        let kernels = steps.run("kernels", || open_kernels(&inputs, &dir))?;
         let jobs = steps.run("questions", || self.jobs(&kernels, &dir))?;
         let answers = steps.run("answers", || answer_all(&jobs, &init, &dir))?;
-        let report = steps.run("verdicts", || judge_all(&kernels, &jobs, answers))?;
+        let report = steps.run("verdicts", || judge_all(&kernels, &jobs, &answers))?;
         report.write(&dir.join("report.json"))?;
         println!("\n{}", report.text());
         match report.differences() {
@@ -100,37 +92,41 @@ impl Truth {
         }
     }
 
-    fn jobs<'a>(&self, kernels: &'a [Kernel], dir: &Path) -> Result<Vec<Job<'a>>, Error> {
-        let mut jobs = Vec::new();
-        let is_wanted = |kernel: &&Kernel| {
-            self.kernel.as_ref().is_none_or(|wanted| kernel.release().as_str().starts_with(wanted))
-        };
-        for kernel in kernels.iter().filter(is_wanted) {
-            let crafted_dir = dir.join("crafted");
-            let chosen = |kernel: &'a Kernel| match self.sample {
-                Some(size) => kernel.sample(size.get()),
-                None => Ok(kernel.modules().iter().collect()),
-            };
-            let mut groups = vec![
-                (Group::InTree, job::in_tree(kernel, &chosen(kernel)?, &crafted_dir)?),
-                (Group::Crafted, craft::questions(kernel, &crafted_dir)?),
-            ];
-            for other in kernels.iter().filter(|other| other.release() != kernel.release()) {
-                groups.push((Group::Foreign, job::foreign(&chosen(other)?)));
+    fn jobs<'a>(&self, kernels: &'a [Kernel; 2], dir: &Path) -> Result<Vec<Job<'a>>, Error> {
+        let [first, second] = kernels;
+        let built;
+        let scope = match self.sample {
+            Some(size) => Scope::Sample(size),
+            None => {
+                packages::ensure(&[packages::TRUTH_BUILD])?;
+                built = out_of_tree::build(first, &dir.join("sources"))?;
+                Scope::All { built: &built }
             }
-            for condition in Condition::ALL {
-                let job = |(group, questions): &(Group, Vec<_>)| Job { kernel, condition, group: *group, questions: questions.clone() };
-                jobs.extend(groups.iter().map(job));
+        };
+        let crafted = dir.join("crafted");
+        let mut jobs = Vec::new();
+        for (kernel, other) in [(first, second), (second, first)] {
+            let release = kernel.release().as_str();
+            if self.kernel.as_ref().is_none_or(|wanted| release.starts_with(wanted.as_str())) {
+                jobs.extend(plan::jobs(kernel, other, scope, &crafted)?);
             }
         }
-        Ok(jobs)
+        match jobs.is_empty() {
+            true => Err(Error::Truth("none of the kernels is of that release".to_owned())),
+            false => Ok(jobs),
+        }
     }
+}
+
+fn open_kernels(inputs: &Inputs, dir: &Path) -> Result<[Kernel; 2], Error> {
+    let modules = dir.join("modules");
+    Ok([Kernel::open(inputs.kernel(), &modules)?, Kernel::open(inputs.other_kernel(), &modules)?])
 }
 
 /// Two machines at a time: each has one processor.
 fn answer_all(jobs: &[Job<'_>], init: &Path, dir: &Path) -> Result<Vec<Vec<Answer>>, Error> {
     let waiting = Mutex::new(jobs.iter().enumerate());
-    let done = Mutex::new(Vec::new());
+    let answered = Mutex::new(vec![Vec::new(); jobs.len()]);
     let work = || -> Result<(), Error> {
         loop {
             let next = waiting.lock().expect("nobody panics while he holds it").next();
@@ -138,31 +134,38 @@ fn answer_all(jobs: &[Job<'_>], init: &Path, dir: &Path) -> Result<Vec<Vec<Answe
             let started = Instant::now();
             let answers = job.answers(init, dir)?;
             eprintln!("  {job}: {} answers ({})", answers.len(), seconds(started.elapsed()));
-            done.lock().expect("nobody panics while he holds it").push((index, answers));
+            answered.lock().expect("nobody panics while he holds it")[index] = answers;
         }
     };
     thread::scope(|scope| {
         let other = scope.spawn(work);
-        work().and(other.join().expect("no thread panics"))
+        work().and(other.join().expect("the other does not panic"))
     })?;
-    let mut done = done.into_inner().expect("nobody holds it any more");
-    done.sort_by_key(|(index, _)| *index);
-    Ok(done.into_iter().map(|(_, answers)| answers).collect())
+    Ok(answered.into_inner().expect("nobody holds it any more"))
 }
 
-fn judge_all(kernels: &[Kernel], jobs: &[Job<'_>], answers: Vec<Vec<Answer>>) -> Result<Report, Error> {
+fn judge_all(kernels: &[Kernel], jobs: &[Job<'_>], answers: &[Vec<Answer>]) -> Result<Report, Error> {
     let mut report = Report::default();
     for kernel in kernels {
         let ground = Ground::of(kernel)?;
-        let of_kernel = jobs.iter().zip(&answers).filter(|(job, _)| job.kernel.release() == kernel.release());
-        for (job, answers) in of_kernel {
-            let objections = verdict::objections(job, answers, &ground)?;
-            report.add(job, answers.clone(), objections);
+        for (job, answers) in jobs.iter().zip(answers).filter(|(job, _)| job.kernel.release() == kernel.release()) {
+            report.add(job, answers, verdict::objections(job, answers, &ground)?);
         }
     }
     Ok(report)
 }
 
-fn module_name(name: &str) -> Result<ModuleName, Error> {
-    name.parse().map_err(|_| Error::Truth(format!("no module is called {name}")))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_and_sample_are_options() {
+        let both = Truth { kernel: Some("6.1.".into()), sample: NonZeroUsize::new(5) };
+        assert_eq!(Truth::parse(&["--sample", "5", "--kernel", "6.1."]).unwrap(), both);
+        assert_eq!(Truth::parse(&[]).unwrap(), Truth::default());
+        for words in [&["--sample", "0"][..], &["--sample"], &["--kernel"], &["6.1"]] {
+            assert!(Truth::parse(words).is_err(), "{words:?}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod image;
 pub(crate) mod inspect;
 pub(crate) mod kernel;
 pub(crate) mod key;
+pub(crate) mod module;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod sign;

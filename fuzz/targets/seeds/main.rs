@@ -1,5 +1,6 @@
 //! Writes small sound inputs for every target into DIR/TARGET, for the fuzzer to start from.
 
+mod kernels;
 mod modules;
 
 use std::error::Error;
@@ -16,6 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let archives = archives()?;
     write(&dir.join("deb"), archives.iter().map(|archive| deb(archive)).collect())?;
     write(&dir.join("tar"), archives)?;
+    write(&dir.join("vmlinuz"), kernels::images()?)?;
+    write(&dir.join("profile"), kernels::profiles()?)?;
     let modules = modules::modules()?;
     write(&dir.join("record"), modules::records(&modules)?)?;
     write(&dir.join("module"), modules)

@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use super::ImageError;
 use super::vmlinux::{Section, Vmlinux};
 use crate::elf::c_string;
+use crate::profile::EXPORTS_MAX;
 use crate::text::SYMBOL_MAX;
 use crate::{Crc, Export, SymbolName, TextError};
 
-/// Far above any kernel: Debian's 6.12 cloud kernel has 9,744 of its own.
-const MAX_EXPORTS: usize = 1 << 17;
 /// `struct kernel_symbol` with relative references (linux/export-internal.h): three `int`: value, name, namespace.
 const ENTRY: usize = 12;
 /// `KSYM_FLAG_GPL_ONLY` (linux/module_symbol.h).
@@ -32,6 +31,9 @@ pub(super) fn read(vmlinux: &Vmlinux<'_>) -> Result<BTreeMap<SymbolName, Export>
     let mut exports = BTreeMap::new();
     for (name, crcs, gpl) in TABLES {
         let Some(table) = Table::read(vmlinux, name, crcs, gpl)? else { continue };
+        if exports.len() + table.entries.len() > EXPORTS_MAX {
+            return Err(ImageError::section(name, format!("there are more than {EXPORTS_MAX} exports")));
+        }
         for index in 0..table.entries.len() {
             let (symbol, export) = table.export(index, strings)?;
             if exports.contains_key(&symbol) {
@@ -63,9 +65,6 @@ impl<'a> Table<'a> {
     ) -> Result<Option<Table<'a>>, ImageError> {
         let Some(section) = vmlinux.section(name)? else { return Ok(None) };
         let entries = whole(name, section.data)?;
-        if entries.len() > MAX_EXPORTS {
-            return Err(ImageError::section(name, format!("there are more than {MAX_EXPORTS} exports")));
-        }
         let crcs = vmlinux.section(crc_name)?.map(|section| whole(crc_name, section.data)).transpose()?;
         // The flags are those of the only table.
         let flags = vmlinux.section(FLAGS)?.map(|section| section.data).filter(|_| !gpl);

@@ -69,13 +69,19 @@ impl ImageFile {
         let mut names = vec![0];
         let mut headers = vec![0; 64];
         let mut bytes = vec![0; 64];
-        let last = (".shstrtab".to_owned(), 0, self.sections.iter().flat_map(|(name, ..)| [name, "\0"].concat().into_bytes()).collect());
+        let last = (
+            ".shstrtab".to_owned(),
+            0,
+            self.sections.iter().flat_map(|(name, ..)| [name, "\0"].concat().into_bytes()).collect(),
+        );
         let mut names_at = 0;
         for (name, address, data) in self.sections.iter().chain([&last]) {
             bytes.resize(bytes.len().next_multiple_of(8), 0);
             let kind = if name == ".notes" { 7u32 } else { 1 };
             headers.extend([names.len() as u32, kind].map(u32::to_le_bytes).concat());
-            headers.extend([0, *address, bytes.len() as u64, data.len() as u64, 0, 1, 0].map(u64::to_le_bytes).concat());
+            headers.extend(
+                [0, *address, bytes.len() as u64, data.len() as u64, 0, 1, 0].map(u64::to_le_bytes).concat(),
+            );
             names.extend(name.bytes().chain([0]));
             names_at = bytes.len();
             bytes.extend(data);
@@ -113,7 +119,9 @@ fn sample() -> ImageFile {
 
 /// A certificate of an RSA key, in the few forms of DER (X.690) that it needs.
 fn certificate(subject: &str, serial: u8) -> Vec<u8> {
-    let name = |text: &str| der(0x30, &der(0x31, &der(0x30, &[&[6, 3, 0x55, 4, 3][..], &der(0x0c, text.as_bytes())].concat())));
+    let name = |text: &str| {
+        der(0x30, &der(0x31, &der(0x30, &[&[6, 3, 0x55, 4, 3][..], &der(0x0c, text.as_bytes())].concat())))
+    };
     // sha256WithRSAEncryption and rsaEncryption (RFC 8017, appendix C).
     let algorithm = |last: u8| der(0x30, &[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, last, 5, 0]);
     let identifier = der(0x04, &der(0x04, &[0xaa, serial]));
@@ -181,7 +189,8 @@ fn everything_that_an_image_says_is_read() {
 fn a_kernel_without_crcs_or_with_flags_is_read_too() {
     let plain = sample().without("__kcrctab").without("__kcrctab_gpl").parse();
     assert!(plain.exports.values().all(|export| export.crc.is_none()));
-    let flags = sample().without("__ksymtab_gpl").without("__kcrctab_gpl").section("__kflagstab", 0, &[0, 1]).parse();
+    let flags =
+        sample().without("__ksymtab_gpl").without("__kcrctab_gpl").section("__kflagstab", 0, &[0, 1]).parse();
     assert_eq!(flags.exports.len(), 2);
     assert!(!flags.exports[&symbol("_printk")].gpl && flags.exports[&symbol("kfree")].gpl);
 }

@@ -16,7 +16,7 @@ use crate::{Crc, SymbolName};
 /// Stands for the layout of `struct module`: modpost gives every module a version of it (scripts/mod/modpost.c,
 /// add_versions), and the loader asks for it (kernel/module/version.c, check_modstruct_version), though no code refers
 /// to it.
-const MODULE_LAYOUT: &str = "module_layout";
+pub(crate) const MODULE_LAYOUT: &str = "module_layout";
 
 /// Every undefined symbol, and `module_layout` where it has a version. Other versions mean nothing to the loader.
 pub(super) fn read(

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use spec::{Arch, ModuleName, TreePath};
 
+pub(crate) use imports::MODULE_LAYOUT;
 pub use info::InfoEntry;
 pub use layout::StructLayout;
 pub use problem::{ModuleError, ModuleProblem};

@@ -38,7 +38,7 @@ impl fmt::Display for Owner {
 }
 
 /// Most exports; there are about 40,000 `EXPORT_SYMBOL` in the sources of Linux, and no kernel has all of them.
-pub(super) const EXPORTS_MAX: usize = 1 << 17;
+pub(crate) const EXPORTS_MAX: usize = 1 << 17;
 /// Most modules that export something: as many as `kabi.db` has numbers for.
 const OWNERS_MAX: usize = (1 << 15) - 1;
 

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use spec::{Arch, KernelRelease, ModuleName};
 
 pub use db::ProfileError;
+pub(crate) use exports::EXPORTS_MAX;
 pub use exports::{Exports, ExportsError, KernelExport, Owner};
 pub use facts::{BuildId, BuildIdError, KernelFacts, TrustedKey};
 pub use options::{ConfigError, KernelOption, KernelOptions};

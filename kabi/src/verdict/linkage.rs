@@ -6,12 +6,9 @@ use spec::{ExtensionName, ModuleName, Reason, ReasonCode};
 
 use super::taint::{Tainted, is_proprietary};
 use super::{Candidate, Host, rebuild_hint};
+use crate::module::MODULE_LAYOUT;
 use crate::profile::Owner;
 use crate::{Crc, Export, Import, KernelOption, Module, SymbolName};
-
-/// Stands for the layout of `struct module`: modpost gives every module a version of it (scripts/mod/modpost.c,
-/// add_versions), though no code refers to it.
-pub(super) const MODULE_LAYOUT: &str = "module_layout";
 
 /// Binds the imports of all candidates.
 pub(super) struct Linkage<'a> {

@@ -30,8 +30,9 @@ use spec::{ExtensionName, KernelRelease, ModuleName, Reason, ReasonCode};
 
 pub use conflict::first_conflict;
 use conflict::{Holder, taken};
-use linkage::{Linkage, MODULE_LAYOUT};
+use linkage::Linkage;
 
+use crate::module::MODULE_LAYOUT;
 use crate::{Module, Profile, Record};
 
 /// What extensions are held against.

@@ -62,7 +62,8 @@ impl<'a> Duplicates<'a> {
         for content in nodes.iter().filter_map(content_of) {
             lengths.entry(content.len()).or_default().files += 1;
         }
-        Duplicates { nodes, lengths, originals: HashMap::new() }
+        let most = lengths.values().map(|length| length.files as usize).filter(|files| *files > 1).sum();
+        Duplicates { nodes, lengths, originals: HashMap::with_capacity(most) }
     }
 
     /// Is the file at this place the same as an earlier one?

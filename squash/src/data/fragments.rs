@@ -20,7 +20,7 @@ pub(crate) struct Fragments {
 
 impl Fragments {
     pub(crate) fn new(block_size: usize) -> Fragments {
-        Fragments { block_size, pending: Vec::new(), ended: 0 }
+        Fragments { block_size, pending: Vec::with_capacity(block_size), ended: 0 }
     }
 
     /// Gives the content of a file, 1 byte to a block, its place. What comes back first is a block that must be stored
@@ -53,7 +53,7 @@ impl Fragments {
         // The last number is for "no fragment".
         let next = self.ended.checked_add(1).filter(|next| *next != u32::MAX);
         self.ended = next.ok_or(PackError::TooLarge("fragment table"))?;
-        Ok(Some(std::mem::take(&mut self.pending)))
+        Ok(Some(std::mem::replace(&mut self.pending, Vec::with_capacity(self.block_size))))
     }
 }
 

@@ -70,7 +70,7 @@ fn fill(dir: &Path) -> Result<(), Error> {
     let apt = PrivateApt::open(&dir.join("apt"))?;
     apt.update()?;
     let userland = USERLAND.map(str::to_owned).to_vec();
-    let all = [vec![apt.kernel_of(KERNEL)?], userland.clone()].concat();
+    let all = [vec![apt.dependency(KERNEL, "linux-image-")?], userland.clone()].concat();
     let busybox = vec![BUSYBOX.to_owned()];
     let debs: Vec<Deb> = apt.download(&[all.clone(), busybox.clone()].concat())?;
     let cache = Cache { dir, apt: &apt, debs: &debs };

@@ -59,7 +59,8 @@ fn refused(objections: &[Objection], errno: Errno, log: &[String]) -> Finding {
 }
 
 fn is_shown(objection: &Objection, log: &[String]) -> bool {
-    objection.evidence.as_ref().is_none_or(|evidence| log.iter().any(|line| line.contains(evidence)))
+    let is_in_log = |evidence: &String| log.iter().any(|line| line.contains(evidence));
+    objection.evidence.is_empty() || objection.evidence.iter().any(is_in_log)
 }
 
 #[cfg(test)]
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     fn objection(check: Check, errnos: &'static [Errno], stricter: Option<&'static str>) -> Objection {
-        Objection { check, errnos, stricter, evidence: None, sentence: String::new() }
+        Objection { check, errnos, stricter, evidence: Vec::new(), sentence: String::new() }
     }
 
     fn found(objections: &[Objection], outcome: Outcome) -> Finding {
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn the_kernel_must_name_the_symbol_that_we_name() {
         let named = |evidence: &str| Objection {
-            evidence: Some(evidence.to_owned()),
+            evidence: vec![evidence.to_owned()],
             ..objection(Check::Symbols, &[Errno::ENOENT], None)
         };
         assert_eq!(found(&[named("Unknown symbol b ")], ENOENT), Finding::Agreed);

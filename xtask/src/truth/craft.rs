@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::kernel::Kernel;
-use super::question::{Purpose, Question};
+use super::question::Question;
 use crate::Error;
 use elf::Elf;
 use signature::Stranger;
@@ -53,8 +53,8 @@ pub(super) fn questions(kernel: &Kernel, dir: &Path) -> Result<Vec<Question>, Er
 fn question(variant: Variant, kit: &Kit<'_>, dir: &Path) -> Result<Question, Error> {
     let Variant { name, module, after, force, craft } = variant;
     let file = write(dir, name, &craft(kit)?)?;
-    let (module, purpose) = (super::module_name(module)?, Purpose::Compare);
-    Ok(Question { name: name.to_owned(), module, file, after, force, purpose })
+    let module = module.parse().map_err(|error| Error::Truth(spec::sentence(&error)))?;
+    Ok(Question { name: name.to_owned(), after, force, ..Question::new(module, file) })
 }
 
 /// A copy of a module that does nothing when it is loaded or removed, so that what it exports is there on a machine

@@ -8,15 +8,10 @@ use serde::{Deserialize, Serialize};
 use spec::Digest;
 
 use super::condition::Condition;
-use super::craft;
-use super::kernel::{InTree, Kernel};
+use super::kernel::Kernel;
 use super::machine::Machine;
-use super::question::{After, Answer, Force, Purpose, Question};
+use super::question::{Answer, Question};
 use crate::{Error, cache};
-
-/// Modules that others need, and that do not start in the machine. It lacks the hardware of the first three: Hyper-V, a
-/// processor that measures its energy, Xen. The last asks for modprobe, which is not there.
-const NOT_STARTING: [&str; 4] = ["hv_vmbus", "intel_rapl_common", "xen_privcmd", "nf_conntrack_amanda"];
 
 /// Questions for one machine.
 #[derive(Debug)]
@@ -80,34 +75,6 @@ impl Job<'_> {
 
 fn read(path: &Path) -> Option<Answers> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
-/// Each module of the kernel's own, after those that it depends on, all of which stay.
-///
-/// # Errors
-/// [`Error::Truth`], [`Error::File`].
-pub(super) fn in_tree(kernel: &Kernel, modules: &[&InTree], dir: &Path) -> Result<Vec<Question>, Error> {
-    let mut questions = Vec::new();
-    for module in modules {
-        questions.push(shipped(module, After::Keep));
-        if NOT_STARTING.contains(&module.name.as_str()) {
-            let file = craft::without_start(kernel, module.name.as_str(), dir)?;
-            let name = format!("{} without start", module.name);
-            questions.push(Question { name, file, purpose: Purpose::Prepare, ..shipped(module, After::Keep) });
-        }
-    }
-    Ok(questions)
-}
-
-/// Each module alone.
-pub(super) fn foreign(modules: &[&InTree]) -> Vec<Question> {
-    modules.iter().map(|module| shipped(module, After::Drop)).collect()
-}
-
-fn shipped(module: &InTree, after: After) -> Question {
-    let InTree { name, file, .. } = module;
-    let (force, purpose) = (Force::Refused, Purpose::Compare);
-    Question { name: name.to_string(), module: name.clone(), file: file.clone(), after, force, purpose }
 }
 
 impl fmt::Display for Job<'_> {

@@ -70,7 +70,12 @@ impl Kernel {
     pub(super) fn sample(&self, size: usize) -> Result<Vec<&InTree>, Error> {
         let step = self.modules.len().div_ceil(size).max(1);
         let names: Vec<&str> = self.modules.iter().step_by(step).map(|module| module.name.as_str()).collect();
-        let paths = self.dependencies.order(&names)?;
+        self.with_dependencies(&names)
+    }
+
+    /// These modules and all that they depend on, in the same order.
+    pub(super) fn with_dependencies(&self, names: &[&str]) -> Result<Vec<&InTree>, Error> {
+        let paths = self.dependencies.order(names)?;
         let is_in = |module: &&InTree| paths.iter().any(|path| module.path.ends_with(path.as_str()));
         Ok(self.modules.iter().filter(is_in).collect())
     }

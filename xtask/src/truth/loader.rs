@@ -2,7 +2,6 @@
 //! looks, and where we are stricter than it on purpose.
 
 use kabi::ModuleProblem;
-use kabi::signature::SignatureProblem;
 use spec::{Reason, ReasonCode};
 
 use super::condition::Condition;
@@ -17,8 +16,8 @@ pub(super) struct Objection {
     pub(super) errnos: &'static [Errno],
     /// Why the loader may take the module all the same, if it may.
     pub(super) stricter: Option<&'static str>,
-    /// What the loader's message has in it.
-    pub(super) evidence: Option<String>,
+    /// One of these is in the loader's message, if there are any: where the error alone does not tell.
+    pub(super) evidence: Vec<String>,
     /// Our own words.
     pub(super) sentence: String,
 }
@@ -48,6 +47,9 @@ pub(super) enum Check {
     Directory,
 }
 
+/// Stands for the layout of `struct module` among the symbols; it has a check of its own.
+const MODULE_LAYOUT: &str = "module_layout";
+
 /// Without this the check returns the error for certain.
 const NEVER: Option<&str> = None;
 
@@ -58,14 +60,15 @@ const BY_FORCE: Option<&str> =
 const OLD_LOADER: Option<&str> = Some("only newer loaders look at it");
 const BUILT_IN: Option<&str> =
     Some("the loader knows a built-in module only if it has parameters, but both would be the same module");
-const UNKNOWN_KIND: Option<&str> = Some("the loader takes a signature of a kind that it does not know for none");
+const NAMELESS: Option<&str> =
+    Some("modpost names every module; the loader takes one without a name, but nothing can be said of it to anybody");
 
 impl Objection {
     /// What the loader says about a reason of a verdict. `is_built_in` is whether the kernel itself has the module.
     pub(super) fn of_reason(reason: &Reason, condition: Condition, is_built_in: bool) -> Objection {
         use Check::*;
         let symbol = reason.symbol.as_deref();
-        let is_layout = symbol == Some("module_layout");
+        let is_layout = symbol == Some(MODULE_LAYOUT);
         let (check, errnos, stricter): (Check, &[Errno], _) = match reason.code {
             ReasonCode::ModuleUnsigned | ReasonCode::ModuleKeyUnknown => {
                 (Signature, signature_required(condition), NEVER)
@@ -89,12 +92,8 @@ impl Objection {
             // No other reason is about the loader; one that turns up here agrees with nothing.
             _ => (Directory, &[], NEVER),
         };
-        let evidence = symbol.map(|symbol| match reason.code {
-            ReasonCode::SymbolDuplicate => format!("duplicate symbol {symbol} "),
-            _ if is_layout => symbol.to_owned(),
-            _ => format!("Unknown symbol {symbol} "),
-        });
-        Objection { check, errnos, stricter, evidence, sentence: reason.sentence.clone() }
+        let sentence = reason.sentence.clone();
+        Objection { check, errnos, stricter, evidence: evidence(reason.code, symbol), sentence }
     }
 
     /// What the loader says about a file that we cannot read.
@@ -102,14 +101,14 @@ impl Objection {
         use Check::*;
         let (check, errnos, stricter): (Check, &[Errno], _) = match problem {
             _ if is_empty => (Read, &[Errno::EINVAL], NEVER),
-            ModuleProblem::Signature(SignatureProblem::Trailer) => (Signature, &[Errno::EBADMSG], UNKNOWN_KIND),
             ModuleProblem::Signature(_) => (Signature, &[Errno::EBADMSG], NEVER),
+            ModuleProblem::InfoMissing("name") => (File, &[Errno::ENOEXEC], NAMELESS),
             ModuleProblem::SectionTwice(_) => (File, &[Errno::ENOEXEC], OLD_LOADER),
             // Then it has no licence either, and no GPL-only symbol is for it.
             ModuleProblem::SectionMissing(".modinfo") => (Symbols, &[Errno::ENOENT], BY_FORCE),
             _ => (File, &[Errno::ENOEXEC], NEVER),
         };
-        Objection { check, errnos, stricter, evidence: None, sentence: problem.to_string() }
+        Objection { check, errnos, stricter, evidence: Vec::new(), sentence: problem.to_string() }
     }
 
     /// A signature that the kernel can hold against a key, and that is not by it.
@@ -118,7 +117,7 @@ impl Objection {
             check: Check::Signature,
             errnos: &[Errno::EKEYREJECTED],
             stricter: NEVER,
-            evidence: None,
+            evidence: Vec::new(),
             sentence,
         }
     }
@@ -127,9 +126,26 @@ impl Objection {
     pub(super) fn of_unsigned_file(condition: Condition) -> Option<Objection> {
         let errnos = signature_required(condition);
         let sentence = "the file is not signed".to_owned();
-        let objection = Objection { check: Check::Signature, errnos, stricter: NEVER, evidence: None, sentence };
+        let objection = Objection { check: Check::Signature, errnos, stricter: NEVER, evidence: Vec::new(), sentence };
         (!errnos.is_empty()).then_some(objection)
     }
+}
+
+/// What the loader prints.
+fn evidence(code: ReasonCode, symbol: Option<&str>) -> Vec<String> {
+    let words: &[&str] = match (code, symbol) {
+        (ReasonCode::SymbolDuplicate, Some(symbol)) => return vec![format!("duplicate symbol {symbol} ")],
+        (_, Some(MODULE_LAYOUT)) => &["disagrees about version of symbol module_layout", "no symbol version for module_layout"],
+        (_, Some(symbol)) => return vec![format!("Unknown symbol {symbol} (")],
+        (ReasonCode::ArchMismatch, _) => &["Invalid architecture"],
+        (ReasonCode::KernelMismatch | ReasonCode::VermagicMismatch, _) => &["version magic"],
+        (ReasonCode::KernelOptionMissing, _) => &["livepatch"],
+        // Loaders of one series differ in what they do about the same finding.
+        (ReasonCode::ModuleLayoutMismatch, _) => &["nvalid relocation target", ".gnu.linkonce.this_module"],
+        (ReasonCode::BtfMismatch, _) => &["BTF"],
+        _ => &[],
+    };
+    words.iter().map(|words| (*words).to_owned()).collect()
 }
 
 /// Enforcement comes before lockdown.

@@ -26,6 +26,12 @@ pub(super) struct Question {
 }
 
 impl Question {
+    /// About a module as it is: afterwards it is removed again.
+    pub(super) fn new(module: ModuleName, file: PathBuf) -> Question {
+        let (after, force, purpose) = (After::Drop, Force::Refused, Purpose::Compare);
+        Question { name: module.to_string(), module, file, after, force, purpose }
+    }
+
     /// Is the module there after this answer?
     pub(super) fn stays(&self, answer: &Answer) -> bool {
         self.after == After::Keep && answer.outcome == Outcome::Loaded

@@ -43,7 +43,7 @@ struct Count {
 
 impl Report {
     /// Compares the answers to a job with what we hold against its modules.
-    pub(super) fn add(&mut self, job: &Job<'_>, answers: Vec<Answer>, objections: Vec<Vec<Objection>>) {
+    pub(super) fn add(&mut self, job: &Job<'_>, answers: &[Answer], objections: Vec<Vec<Objection>>) {
         let all = job.questions.iter().zip(answers).zip(objections);
         let compared = all.filter(|((question, _), _)| question.purpose == Purpose::Compare);
         self.0.extend(compared.map(|((question, answer), objections)| Line::new(job, question, answer, &objections)));
@@ -114,16 +114,16 @@ impl Report {
 }
 
 impl Line {
-    fn new(job: &Job<'_>, question: &Question, answer: Answer, objections: &[Objection]) -> Line {
+    fn new(job: &Job<'_>, question: &Question, answer: &Answer, objections: &[Objection]) -> Line {
         Line {
             kernel: job.kernel.release().to_string(),
             condition: job.condition.to_string(),
             group: job.group.to_string(),
             module: question.name.clone(),
-            finding: compare(objections, &answer),
+            finding: compare(objections, answer),
             objections: objections.iter().map(|objection| objection.sentence.clone()).collect(),
             outcome: answer.outcome,
-            log: answer.log,
+            log: answer.log.clone(),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use kabi::{ChangeKind, Diff, ExportChange, Profile};
 use serde_json::{Value, json};
+use spec::ModuleName;
 use terminal::{Failure, Table};
 
-use super::show::export_json;
+use super::show::{self, export_json};
 use crate::cli::KernelDiffArgs;
 use crate::ground::Ground;
 
@@ -19,39 +20,33 @@ const KINDS: [(ChangeKind, &str); 6] = [
 ];
 
 pub(crate) fn run(args: KernelDiffArgs) -> Result<(), Failure> {
-    let KernelDiffArgs { old, new, symbols, json } = args;
+    let KernelDiffArgs { old, new, all, json } = args;
     let (old, new) = (Ground::open(&old)?.profile, Ground::open(&new)?.profile);
     let diff = kabi::diff(&old, &new);
     match json {
-        true => terminal::json(&to_json(&old, &new, &diff))?,
-        false => print(&old, &new, &diff, symbols)?,
+        true => Ok(terminal::json(&to_json(&old, &new, &diff))?),
+        false => print(&old, &new, &diff, all),
     }
-    Ok(())
 }
 
-fn print(old: &Profile, new: &Profile, diff: &Diff<'_>, symbols: bool) -> Result<(), Failure> {
-    facts(old, new, diff).print()?;
+fn print(old: &Profile, new: &Profile, diff: &Diff<'_>, all: bool) -> Result<(), Failure> {
+    facts(old, new, diff, all).print()?;
     if !diff.exports.is_empty() {
         terminal::text("\n")?;
-        if symbols { all_symbols(diff) } else { by_part(diff) }.print()?;
+        if all { by_symbol(diff) } else { by_part(diff) }.print()?;
     }
-    let changed = diff.exports.values().map(Vec::len).sum::<usize>();
-    terminal::success(&match changed {
-        0 => format!(
-            "modules see no difference between the exports of {} and {}",
-            old.release(),
-            new.release()
-        ),
+    terminal::success(&match diff.exports.values().map(Vec::len).sum::<usize>() {
+        0 => "both kernels have the same exports".to_owned(),
         1 => "1 export differs".to_owned(),
-        _ => format!("{changed} exports differ"),
+        exports => format!("{exports} exports differ"),
     });
     Ok(())
 }
 
 /// What the two kernels are, and what differs besides their exports.
-fn facts(old: &Profile, new: &Profile, diff: &Diff<'_>) -> Table {
+fn facts(old: &Profile, new: &Profile, diff: &Diff<'_>, all: bool) -> Table {
     let mut table = Table::new(&["", "old", "new"]);
-    for (name, value) in facts_of_a_kernel() {
+    for (name, value) in FACTS {
         let [before, after] = [value(old), value(new)];
         if name == "release" || before != after {
             table.row([name.to_owned(), before, after]);
@@ -61,33 +56,31 @@ fn facts(old: &Profile, new: &Profile, diff: &Diff<'_>) -> Table {
     for (option, is_on) in &diff.options {
         table.row([option.as_str(), word(!is_on), word(*is_on)]);
     }
-    for (modules, before, after) in [
-        (&diff.now_builtin, "module or none", "built in"),
-        (&diff.no_longer_builtin, "built in", "module or none"),
-    ] {
-        for module in modules {
-            table.row([module.as_str(), before, after]);
-        }
+    let modules = |modules: &[&ModuleName]| match (modules.len(), all) {
+        (0, _) => String::new(),
+        (count, false) => count.to_string(),
+        (_, true) => modules.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    };
+    if !diff.now_builtin.is_empty() || !diff.no_longer_builtin.is_empty() {
+        let [before, after] = [&diff.no_longer_builtin, &diff.now_builtin].map(|names| modules(names));
+        table.row(["built-in modules that the other has not".to_owned(), before, after]);
     }
     table
 }
 
-type Fact = fn(&Profile) -> String;
+/// What is shown of a kernel if it differs, and how.
+type Fact = (&'static str, fn(&Profile) -> String);
 
-fn facts_of_a_kernel() -> [(&'static str, Fact); 6] {
-    [
-        ("release", |profile| profile.release().to_string()),
-        ("architecture", |profile| profile.arch().to_string()),
-        ("build id", |profile| profile.build_id().map(ToString::to_string).unwrap_or_default()),
-        ("vermagic", |profile| profile.vermagic().map(ToString::to_string).unwrap_or_default()),
-        ("size of struct module", |profile| {
-            profile.layout().map(|layout| layout.size.to_string()).unwrap_or_default()
-        }),
-        ("trusted keys", |profile| {
-            profile.keys().iter().map(|key| key.serial.to_string()).collect::<Vec<_>>().join(", ")
-        }),
-    ]
-}
+const FACTS: [Fact; 6] = [
+    ("release", |profile| profile.release().to_string()),
+    ("architecture", |profile| profile.arch().to_string()),
+    ("build id", |profile| profile.build_id().map(ToString::to_string).unwrap_or_default()),
+    ("vermagic", |profile| profile.vermagic().map(ToString::to_string).unwrap_or_default()),
+    ("struct module", show::layout),
+    ("trusted keys", |profile| {
+        profile.keys().iter().map(|key| key.serial.to_string()).collect::<Vec<_>>().join(" ")
+    }),
+];
 
 /// A row a part of the kernel: how many of its exports differ, and in which ways.
 fn by_part(diff: &Diff<'_>) -> Table {
@@ -106,7 +99,7 @@ fn by_part(diff: &Diff<'_>) -> Table {
 }
 
 /// A row an export.
-fn all_symbols(diff: &Diff<'_>) -> Table {
+fn by_symbol(diff: &Diff<'_>) -> Table {
     let mut table = Table::new(&["part", "symbol", "differs"]);
     for (part, changes) in &diff.exports {
         for change in changes {
@@ -122,11 +115,6 @@ fn kinds(change: &ExportChange<'_>) -> Vec<&'static str> {
 }
 
 fn to_json(old: &Profile, new: &Profile, diff: &Diff<'_>) -> Value {
-    let kernel = |profile: &Profile| {
-        let facts =
-            facts_of_a_kernel().into_iter().map(|(name, value)| (name.to_owned(), json!(value(profile))));
-        Value::Object(facts.collect())
-    };
     let exports = diff.exports.iter().map(|(part, changes)| {
         let changes = changes.iter().map(|change| {
             json!({
@@ -140,8 +128,8 @@ fn to_json(old: &Profile, new: &Profile, diff: &Diff<'_>) -> Value {
     });
     let options = diff.options.iter().map(|(option, is_on)| (option.to_string(), json!(is_on)));
     json!({
-        "old": kernel(old),
-        "new": kernel(new),
+        "old": show::facts_json(old),
+        "new": show::facts_json(new),
         "options": Value::Object(options.collect()),
         "nowBuiltin": diff.now_builtin,
         "noLongerBuiltin": diff.no_longer_builtin,

@@ -56,7 +56,11 @@ fn find(directory: &Path) -> Result<Vec<PathBuf>, KernelError> {
 }
 
 /// Reads the modules on all processors.
-fn read_all(directory: &Path, release: &KernelRelease, files: &[PathBuf]) -> Result<Vec<Module>, KernelError> {
+fn read_all(
+    directory: &Path,
+    release: &KernelRelease,
+    files: &[PathBuf],
+) -> Result<Vec<Module>, KernelError> {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let share = files.len().div_ceil(processors).max(1);
     let read = |files: &[PathBuf]| -> Result<Vec<Module>, KernelError> {

@@ -13,13 +13,12 @@ use crate::ground::Ground;
 pub(crate) fn run(args: KernelShowArgs) -> Result<(), Failure> {
     let KernelShowArgs { kernel, symbols, json } = args;
     let profile = Ground::open(&kernel)?.profile;
-    let found: BTreeMap<&SymbolName, &KernelExport> =
-        symbols.iter().filter_map(|symbol| Some((symbol, profile.get(symbol)?))).collect();
+    let found: BTreeMap<&SymbolName, &KernelExport> = match symbols.is_empty() {
+        true => profile.exports().collect(),
+        false => symbols.iter().filter_map(|symbol| Some((symbol, profile.get(symbol)?))).collect(),
+    };
     match (json, symbols.is_empty()) {
-        (true, true) => terminal::json(&facts_json(&profile, profile.exports()))?,
-        (true, false) => {
-            terminal::json(&facts_json(&profile, found.iter().map(|(symbol, known)| (*symbol, *known))))?
-        }
+        (true, _) => terminal::json(&to_json(&profile, &found))?,
         (false, true) => facts(&profile).print()?,
         (false, false) => exports(&found).print()?,
     }
@@ -53,7 +52,8 @@ fn facts(profile: &Profile) -> Table {
     table
 }
 
-fn layout(profile: &Profile) -> String {
+/// `struct module`, as far as it is known.
+pub(super) fn layout(profile: &Profile) -> String {
     let Some(layout) = profile.layout() else { return String::new() };
     let place =
         |name, offset: Option<u32>| offset.map(|offset| format!(", {name} at {offset}")).unwrap_or_default();
@@ -82,15 +82,17 @@ fn exports(found: &BTreeMap<&SymbolName, &KernelExport>) -> Table {
     table
 }
 
-fn facts_json<'a>(
-    profile: &Profile,
-    exports: impl Iterator<Item = (&'a SymbolName, &'a KernelExport)>,
-) -> Value {
+fn to_json(profile: &Profile, exports: &BTreeMap<&SymbolName, &KernelExport>) -> Value {
+    let mut value = facts_json(profile);
+    value["exports"] = exports.iter().map(|(symbol, known)| export_json(symbol, known)).collect();
+    value
+}
+
+/// Everything about a kernel but its exports.
+pub(super) fn facts_json(profile: &Profile) -> Value {
     let options = KernelOption::ALL.map(|option| (option.to_string(), json!(profile.option(option))));
-    let keys = profile
-        .keys()
-        .iter()
-        .map(|key| json!({ "subject": key.subject, "serial": key.serial, "keyId": key.key_id }));
+    let keys = profile.keys().iter();
+    let keys = keys.map(|key| json!({ "subject": key.subject, "serial": key.serial, "keyId": key.key_id }));
     json!({
         "release": profile.release(),
         "arch": profile.arch(),
@@ -100,7 +102,6 @@ fn facts_json<'a>(
         "options": Value::Object(options.into_iter().collect()),
         "builtins": profile.builtins().collect::<Vec<_>>(),
         "keys": keys.collect::<Vec<_>>(),
-        "exports": exports.map(|(symbol, known)| export_json(symbol, known)).collect::<Vec<_>>(),
     })
 }
 

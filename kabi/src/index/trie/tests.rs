@@ -13,8 +13,11 @@ struct File<'a>(&'a [u8]);
 struct Parsed<'a> {
     prefix: &'a [u8],
     children: Vec<(u8, u32)>,
-    values: Vec<(u32, &'a [u8])>,
+    values: Values<'a>,
 }
+
+/// With their priorities.
+type Values<'a> = Vec<(u32, &'a [u8])>;
 
 impl<'a> File<'a> {
     fn number(&self, at: usize) -> u32 {
@@ -55,7 +58,7 @@ impl<'a> File<'a> {
     }
 
     /// All names with their values, in the order of the names.
-    fn all(&self) -> Vec<(Vec<u8>, Vec<(u32, &'a [u8])>)> {
+    fn all(&self) -> Vec<(Vec<u8>, Values<'a>)> {
         assert_eq!((self.number(0), self.number(4)), (0xB007_F457, 0x0002_0001));
         let mut waiting = vec![(Vec::new(), self.number(8))];
         let mut all = Vec::new();

@@ -1,6 +1,6 @@
 //! Sorted lists of strings: what two neighbours have in common is there once, and tokens stand for the rest.
 
-use super::read::Part;
+use super::part::Part;
 use super::{BLOCK, ProfileError, STRING_MAX, STRINGS_MAX};
 
 /// What is left of the strings of a list, after what each has in common with the one before it in its block.

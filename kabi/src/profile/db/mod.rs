@@ -40,6 +40,7 @@
 //! symbol is found by looking at the first strings of some blocks and then at those of one block.
 
 mod list;
+mod part;
 mod read;
 #[cfg(test)]
 mod tests;

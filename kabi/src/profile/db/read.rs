@@ -1,12 +1,11 @@
 //! From bytes to a profile. Whoever wrote them is a stranger: every number, order and name is checked.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::str::FromStr;
 
 use spec::{Arch, ModuleName};
 
 use super::list::{List, TokenTable};
+use super::part::{Part, parse};
 use super::{ALIGN, GPL, HEADER, KEYS_MAX, MAGIC, NOWHERE, ProfileError, Table, VERSION};
 use crate::profile::{Exports, KernelExport, KernelFacts, KernelOptions, Owner, Profile, TrustedKey};
 use crate::{Crc, Export, InfoText, StructLayout, SymbolName};
@@ -28,10 +27,6 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Profile, ProfileError> {
     Ok(Profile { release, arch: file.arch, exports: exports(&file, &tokens)?, facts })
 }
 
-fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error: T::Err| error.to_string())
-}
-
 /// The header, and the tables where it says that they are.
 struct File<'a> {
     arch: Arch,
@@ -42,7 +37,7 @@ struct File<'a> {
 
 impl<'a> File<'a> {
     fn open(bytes: &'a [u8]) -> Result<File<'a>, ProfileError> {
-        let mut header = Part { name: "header", bytes, start: 0, at: 0 };
+        let mut header = Part::new("header", 0, bytes);
         if header.take(MAGIC.len()).ok() != Some(MAGIC) {
             return Err(ProfileError::Magic);
         }
@@ -59,7 +54,7 @@ impl<'a> File<'a> {
                 place.wrong(format!("the file has {} bytes; it should have another number", bytes.len()))
             );
         }
-        Ok(File { arch, options, layout, tables: tables(&mut header)? })
+        Ok(File { arch, options, layout, tables: tables(&mut header, bytes)? })
     }
 
     fn table(&self, table: Table) -> Part<'a> {
@@ -92,18 +87,18 @@ fn layout(header: &mut Part<'_>) -> Result<Option<StructLayout>, ProfileError> {
 }
 
 /// The tables, which follow each other without gaps but for zeros up to where the next may start.
-fn tables<'a>(header: &mut Part<'a>) -> Result<[Part<'a>; Table::ALL.len()], ProfileError> {
-    let mut rest = Part { at: HEADER, ..*header };
+fn tables<'a>(header: &mut Part<'a>, bytes: &'a [u8]) -> Result<[Part<'a>; Table::ALL.len()], ProfileError> {
+    let mut rest = Part::new("header", 0, bytes);
+    rest.take(HEADER)?;
     let mut tables = [rest; Table::ALL.len()];
     for table in Table::ALL {
         let place = *header;
         let [offset, length] = [header.number()? as usize, header.number()? as usize];
-        if offset != rest.at {
-            return Err(place.wrong(format!("table {} must start at {:#x}", table.name(), rest.at)));
+        if offset != rest.at() {
+            return Err(place.wrong(format!("table {} must start at {:#x}", table.name(), rest.at())));
         }
-        let bytes = rest.take(length)?;
-        tables[table as usize] = Part { name: table.name(), bytes, start: offset, at: 0 };
-        let fill = rest.at.next_multiple_of(ALIGN) - rest.at;
+        tables[table as usize] = Part::new(table.name(), offset, rest.take(length)?);
+        let fill = rest.at().next_multiple_of(ALIGN) - rest.at();
         if rest.take(fill)?.iter().any(|byte| *byte != 0) {
             return Err(rest.wrong(format!("there is something behind table {}", table.name())));
         }
@@ -229,93 +224,4 @@ fn keys(mut part: Part<'_>) -> Result<Vec<TrustedKey>, ProfileError> {
     }
     part.end()?;
     Ok(keys)
-}
-
-/// A part of the file that is read from its start to its end.
-#[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
-    name: &'static str,
-    bytes: &'a [u8],
-    /// Where in the file `bytes` starts.
-    start: usize,
-    /// How much of `bytes` has been read.
-    at: usize,
-}
-
-impl<'a> Part<'a> {
-    /// The complaint about what comes next.
-    pub(super) fn wrong(&self, complaint: String) -> ProfileError {
-        ProfileError::Broken { part: self.name, offset: self.start + self.at, complaint }
-    }
-
-    pub(super) fn at(&self) -> usize {
-        self.at
-    }
-
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], ProfileError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let found = rest.get(..length);
-        let found = found.ok_or_else(|| {
-            self.wrong(format!("{length} bytes are needed here, and there are {}", rest.len()))
-        })?;
-        self.at += length;
-        Ok(found)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], ProfileError> {
-        let bytes = self.take(N)?;
-        Ok(*bytes.first_chunk().expect("as many bytes were taken"))
-    }
-
-    pub(super) fn number(&mut self) -> Result<u32, ProfileError> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn long(&mut self) -> Result<u64, ProfileError> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    /// A number in as many bytes as it needs, two at most.
-    pub(super) fn small(&mut self) -> Result<usize, ProfileError> {
-        let place = *self;
-        let [low] = self.array()?;
-        if low < 0x80 {
-            return Ok(usize::from(low));
-        }
-        match self.array()? {
-            [high @ 1..0x80] => Ok(usize::from(low & 0x7f) | usize::from(high) << 7),
-            _ => Err(place.wrong("the number has more bytes than it needs, or than any has".to_owned())),
-        }
-    }
-
-    fn is_at_end(&self) -> bool {
-        self.at == self.bytes.len()
-    }
-
-    /// Nothing may follow.
-    pub(super) fn end(&self) -> Result<(), ProfileError> {
-        match self.is_at_end() {
-            true => Ok(()),
-            false => Err(self.wrong("there should be no more bytes".to_owned())),
-        }
-    }
-
-    /// The whole part as a text of some kind; none if it is empty.
-    fn text<T: FromStr<Err: Display>>(self) -> Result<Option<T>, ProfileError> {
-        let text = str::from_utf8(self.bytes).map_err(|_| self.wrong("the text is not UTF-8".to_owned()))?;
-        Some(text)
-            .filter(|text| !text.is_empty())
-            .map(parse)
-            .transpose()
-            .map_err(|complaint| self.wrong(complaint))
-    }
-
-    /// The whole part as so many entries.
-    fn entries<const N: usize>(self, count: usize) -> Result<&'a [[u8; N]], ProfileError> {
-        match self.bytes.as_chunks() {
-            (entries, []) if entries.len() == count => Ok(entries),
-            _ => Err(self
-                .wrong(format!("{} bytes are not one entry for each of {count} exports", self.bytes.len()))),
-        }
-    }
 }

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use spec::Arch;
 
 use super::*;
-use crate::profile::{Exports, KernelExport, KernelFacts, KernelOption, KernelOptions, Owner, Profile, TrustedKey};
+use crate::profile::{
+    Exports, KernelExport, KernelFacts, KernelOption, KernelOptions, Owner, Profile, TrustedKey,
+};
 use crate::testing::{release, symbol};
 use crate::{Crc, Export, InfoText, StructLayout, SymbolName};
 
@@ -56,17 +58,19 @@ fn the_bytes_are_an_interface() {
     assert_eq!(bytes[48..56], [HEADER as u32, 10].map(u32::to_le_bytes).concat());
     assert_eq!(&bytes[HEADER..HEADER + 12], b"6.1.0-test\0\0");
     assert_eq!(bytes.len(), 788);
-    assert_eq!(spec::Digest::of(&bytes).to_string(), "sha256:4568f3d96072ce493f53859536573f4842a45608056eb543130d57e3ca73a9f1");
+    assert_eq!(
+        spec::Digest::of(&bytes).to_string(),
+        "sha256:4568f3d96072ce493f53859536573f4842a45608056eb543130d57e3ca73a9f1"
+    );
 }
 
 #[test]
 fn a_profile_reads_back() {
-    for profile in [sample(), sample().restricted_to(&Default::default()), Profile::new(
-        release(),
-        Arch::Arm64,
-        Exports::default(),
-        KernelFacts::default(),
-    )] {
+    for profile in [
+        sample(),
+        sample().restricted_to(&Default::default()),
+        Profile::new(release(), Arch::Arm64, Exports::default(), KernelFacts::default()),
+    ] {
         let bytes = profile.to_bytes();
         assert_eq!(Profile::parse(&bytes).as_ref(), Ok(&profile));
     }
@@ -85,7 +89,8 @@ fn broken_files_are_refused_with_the_place() {
     let owners = table(Table::Owners);
     let modules = table(Table::Modules);
     // The count and the offset of the only block, the first string behind two numbers, and those of the second.
-    let second = table(Table::Builtins) + 8 + 2 + usize::from(sample().to_bytes()[table(Table::Builtins) + 9]) + 2;
+    let second =
+        table(Table::Builtins) + 8 + 2 + usize::from(sample().to_bytes()[table(Table::Builtins) + 9]) + 2;
     for (bytes, part) in [
         (with(0, b"K"), "does not start as a kernel profile"),
         (with(8, &[2]), "has version 2; this program reads 1"),
@@ -126,7 +131,8 @@ fn find_in_place(bytes: &[u8], wanted: &str) -> Option<usize> {
     let place = |table: Table| number(48 + 8 * table as usize);
     let (tokens, symbols) = (place(Table::Tokens), place(Table::Symbols));
     let token = |byte: u8| {
-        let before: usize = bytes[tokens..][..usize::from(byte)].iter().map(|length| usize::from(*length)).sum();
+        let before: usize =
+            bytes[tokens..][..usize::from(byte)].iter().map(|length| usize::from(*length)).sum();
         &bytes[tokens + 256 + before..][..usize::from(bytes[tokens + usize::from(byte)])]
     };
     let count = number(symbols);
@@ -169,8 +175,10 @@ fn a_symbol_can_be_found_where_the_file_lies() {
 fn profiles() -> impl Strategy<Value = Profile> {
     let module = prop_oneof![Just(None), "[ab]{1,3}".prop_map(Some)];
     let export = ("[a-d_]{1,40}", module, any::<u32>(), any::<bool>(), prop::option::of("[A-C]{1,3}"));
-    let layout = prop::option::of((1000u32..2000, prop::option::of(0u32..1000), prop::option::of(0u32..1000)));
-    let key = ("[a-z é]{0,9}", "([0-9a-f]{2}){1,20}", prop::option::of("([0-9a-f]{2}){1,20}"), any::<Vec<u8>>());
+    let layout =
+        prop::option::of((1000u32..2000, prop::option::of(0u32..1000), prop::option::of(0u32..1000)));
+    let key =
+        ("[a-z é]{0,9}", "([0-9a-f]{2}){1,20}", prop::option::of("([0-9a-f]{2}){1,20}"), any::<Vec<u8>>());
     (
         prop::collection::vec(export, 0..80),
         prop::option::of("[a-z ]{1,20}"),
@@ -186,21 +194,28 @@ fn profiles() -> impl Strategy<Value = Profile> {
                 vermagic: vermagic.map(|text| text.parse().unwrap()),
                 build_id: build_id.map(|text| text.parse().unwrap()),
                 layout: layout.map(|(size, init, exit)| StructLayout { size, init, exit }),
-                options: livepatch.map(|is_on| KernelOptions::from_config(config(is_on)).unwrap()).unwrap_or_default(),
+                options: livepatch
+                    .map(|is_on| KernelOptions::from_config(config(is_on)).unwrap())
+                    .unwrap_or_default(),
                 builtins: builtins.iter().map(|name| name.parse().unwrap()).collect(),
-                keys: keys.into_iter().map(|(subject, serial, key_id, spki)| TrustedKey {
-                    subject: subject.parse().unwrap(),
-                    serial: serial.parse().unwrap(),
-                    key_id: key_id.map(|id| id.parse().unwrap()),
-                    spki,
-                }).collect(),
+                keys: keys
+                    .into_iter()
+                    .map(|(subject, serial, key_id, spki)| TrustedKey {
+                        subject: subject.parse().unwrap(),
+                        serial: serial.parse().unwrap(),
+                        key_id: key_id.map(|id| id.parse().unwrap()),
+                        spki,
+                    })
+                    .collect(),
             };
             let mut all = Exports::default();
             for (name, module, crc, gpl, namespace) in exports {
                 let name: SymbolName = symbol(&name);
                 // A module has one directory, or none that is known.
-                let directory: Option<InfoText> =
-                    module.as_ref().filter(|name| name.starts_with('a')).map(|name| format!("fs/{name}").parse().unwrap());
+                let directory: Option<InfoText> = module
+                    .as_ref()
+                    .filter(|name| name.starts_with('a'))
+                    .map(|name| format!("fs/{name}").parse().unwrap());
                 let owner = module.map_or(Owner::Kernel, |name| Owner::Module(name.parse().unwrap()));
                 let namespace = namespace.map(|name| name.parse().unwrap());
                 let export = Export { crc: Crc::new(crc), gpl, namespace };

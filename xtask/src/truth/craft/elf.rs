@@ -188,6 +188,18 @@ impl Elf {
         Ok(())
     }
 
+    /// Lets the module export a symbol under another name, which is as long.
+    pub(super) fn rename_export(&mut self, old: &str, new: &str) -> Result<(), Error> {
+        for (section, before) in [("__ksymtab_strings", ""), (".strtab", "__ksymtab_")] {
+            let [old, new] = [old, new].map(|name| format!("{before}{name}\0"));
+            let content = self.content_mut(section)?;
+            let place = content.windows(old.len()).position(|window| window == old.as_bytes());
+            let place = place.ok_or_else(|| missing(&old))?;
+            content[place..place + old.len()].copy_from_slice(new.as_bytes());
+        }
+        Ok(())
+    }
+
     /// Lets the module do without a symbol that nobody has.
     pub(super) fn make_weak(&mut self, symbol: &str) -> Result<(), Error> {
         let at = self.symbol(symbol)? + offset_of!(Symbol, st_info);

@@ -111,9 +111,12 @@ const FILES: [Variant; 13] = [
 
 /// What the module says of itself: `early_mod_check`, `check_modinfo`, `module_augment_kernel_taints`; and what is in
 /// it beside code.
-const CLAIMS: [Variant; 18] = [
+const CLAIMS: [Variant; 25] = [
     variant("vermagic-of-another-release", changed!(|module| module.edit_vermagic("6.", "7."))),
     variant("vermagic-with-other-flags", changed!(|module| module.edit_vermagic("SMP", "UP"))),
+    variant("vermagic-without-last-blank", changed!(|module| module.edit_vermagic("modversions ", "modversions"))),
+    variant("vermagic-empty", changed!(|module| module.set_info("vermagic", ""))),
+    variant("second-vermagic-wrong", changed!(|module| module.edit_info(|info| info.push("vermagic=none".to_owned())))),
     variant("no-vermagic", changed!(|module| module.remove_info("vermagic"))),
     variant("no-vermagic-by-force", changed!(|module| module.remove_info("vermagic"))).by_force(),
     variant("no-versions", changed!(|module| module.rename_section("__versions", ""))),
@@ -126,6 +129,17 @@ const CLAIMS: [Variant; 18] = [
     variant("no-name", changed!(|module| module.remove_info("name"))),
     variant("no-licence", changed!(|module| module.remove_info("license"))),
     variant("proprietary", changed!(|module| module.set_info("license", "Proprietary"))),
+    variant("proprietary-as-its-symbols-permit", |kit| {
+        kit.changed("sch_prio", |module| module.set_info("license", "Proprietary"))
+    })
+    .of("sch_prio"),
+    variant("licence-misspelled", changed!(|module| module.set_info("license", "GPLv2"))),
+    variant("second-licence-proprietary", changed!(|module| {
+        module.edit_info(|info| info.push("license=Proprietary".to_owned()))
+    })),
+    variant("first-licence-proprietary", changed!(|module| {
+        module.edit_info(|info| info.insert(0, "license=Proprietary".to_owned()))
+    })),
     variant("livepatch", changed!(|module| module.edit_info(|info| info.push("livepatch=Y".to_owned())))),
     variant("not-in-tree", changed!(|module| module.remove_info("intree"))),
     variant("no-retpoline", changed!(|module| module.remove_info("retpoline"))),
@@ -141,7 +155,7 @@ const CLAIMS: [Variant; 18] = [
 ];
 
 /// `check_export_symbol_versions`, `simplify_symbols`.
-const SYMBOLS: [Variant; 12] = [
+const SYMBOLS: [Variant; 15] = [
     variant("one-crc-wrong", changed!(|module| module.change_crc("misc_register"))),
     variant("crc-of-module-layout-wrong", changed!(|module| module.change_crc("module_layout"))),
     variant("no-crc-of-module-layout", changed!(|module| module.remove_version("module_layout"))),
@@ -155,10 +169,24 @@ const SYMBOLS: [Variant; 12] = [
         module.make_weak("capable")?;
         module.change_crc("capable")
     })),
+    variant("weak-symbol-not-for-proprietary", |kit| {
+        kit.changed("sch_prio", |module| {
+            module.set_info("license", "Proprietary")?;
+            module.make_weak("qdisc_reset")?;
+            module.rename_import("qdisc_reset", "__rcu_read_lock")
+        })
+    })
+    .of("sch_prio"),
+    variant("exports-of-kernel", |kit| kit.changed("crc7", |module| module.rename_export("crc7_be", "capable")))
+        .of("crc7"),
     variant("exports-without-crcs", changed!(|module| module.rename_section("__kcrctab_gpl", ""))),
     variant("exports-without-crcs-by-force", changed!(|module| module.rename_section("__kcrctab_gpl", ""))).by_force(),
     variant("namespace-imported", |kit| kit.unsigned("cmac")).of("cmac"),
     variant("namespace-not-imported", |kit| kit.changed("cmac", |module| module.remove_info("import_ns"))).of("cmac"),
+    variant("namespaces-in-one-entry", |kit| {
+        kit.changed("cmac", |module| module.set_info("import_ns", "CRYPTO_INTERNAL,EFIVAR"))
+    })
+    .of("cmac"),
     variant("exporter-not-loaded", |kit| kit.unsigned("vsock_diag")).of("vsock_diag"),
 ];
 
