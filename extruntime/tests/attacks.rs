@@ -223,7 +223,7 @@ fn module_for_this_kernel_is_active_and_indexed() {
     let planned = plan(&request(&world)).unwrap();
     assert_eq!(find(&planned.status, "driver").state, State::Active);
     let steps = planned.activation.to_string();
-    assert!(steps.contains("write modules.alias, modules.dep"), "{steps}");
+    assert!(steps.contains("modules.alias.bin, modules.dep, modules.dep.bin, "), "{steps}");
     assert!(steps.contains("ask for modules in /run/modules-load.d/tenon.conf: driver"), "{steps}");
 }
 

@@ -22,17 +22,19 @@ pub(crate) struct Listing {
     names: usize,
 }
 
-/// What a path names. Names of the same file share its inode.
+/// What a path names.
 #[derive(Debug, Clone)]
 pub(crate) enum Node {
     Directory,
-    File(Rc<Inode>),
+    File(Inode),
+    /// A file with several names, which share its inode.
+    Linked(Rc<Inode>),
     Symlink(String),
     Special(String),
 }
 
 /// A file without a name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Inode {
     pub mode: u32,
     pub content: Content,
@@ -40,7 +42,24 @@ pub(crate) struct Inode {
 
 impl Node {
     pub(crate) fn file(mode: u32, content: Content) -> Node {
-        Node::File(Rc::new(Inode { mode: mode & 0o7777, content }))
+        Node::File(Inode { mode: mode & 0o7777, content })
+    }
+
+    /// Another name of the same.
+    fn link(&mut self) -> Node {
+        *self = match std::mem::replace(self, Node::Directory) {
+            Node::File(inode) => Node::Linked(Rc::new(inode)),
+            other => other,
+        };
+        self.clone()
+    }
+
+    pub(crate) fn is_empty_file(&self) -> bool {
+        match self {
+            Node::File(inode) => inode.content.is_empty(),
+            Node::Linked(inode) => inode.content.is_empty(),
+            Node::Directory | Node::Symlink(_) | Node::Special(_) => false,
+        }
     }
 
     pub(crate) fn is_directory(&self) -> bool {
@@ -74,10 +93,10 @@ impl Listing {
 
     /// Adds another name of what is at `target` already. That may be a link itself.
     pub(crate) fn link(&mut self, path: TreePath, target: &TreePath) -> Result<(), String> {
-        match self.nodes.get(target) {
+        match self.nodes.get_mut(target) {
             Some(Node::Directory) => Err(format!("{path} is a hard link to the directory {target}")),
             Some(node) => {
-                let node = node.clone();
+                let node = node.link();
                 self.insert(path, node)
             }
             None => Err(format!("{path} is a hard link to {target}, which is not before it")),
@@ -108,18 +127,19 @@ impl Listing {
                 Node::Directory => None,
                 // A directory with attributes is one of these, and they are what is wrong.
                 Node::Special(what) => Some((path.clone(), what.clone())),
-                Node::File(_) | Node::Symlink(_) => Some((path.clone(), "not a directory".to_owned())),
+                Node::File(_) | Node::Linked(_) | Node::Symlink(_) => {
+                    Some((path.clone(), "not a directory".to_owned()))
+                }
             };
             let kind = match node {
                 Node::Directory => EntryKind::Directory,
                 Node::Symlink(target) => EntryKind::Symlink { target },
                 Node::Special(what) => EntryKind::Special(what),
-                Node::File(inode) => match first_names.get(&Rc::as_ptr(&inode)) {
+                Node::File(Inode { mode, content }) => EntryKind::File { mode, content },
+                Node::Linked(inode) => match first_names.get(&Rc::as_ptr(&inode)) {
                     Some(first) => EntryKind::HardLink { target: first.clone() },
                     None => {
-                        if Rc::strong_count(&inode) > 1 {
-                            first_names.insert(Rc::as_ptr(&inode), path.clone());
-                        }
+                        first_names.insert(Rc::as_ptr(&inode), path.clone());
                         EntryKind::File { mode: inode.mode, content: inode.content.clone() }
                     }
                 },

@@ -29,7 +29,7 @@ impl<'a> Output<'a> {
     pub(crate) fn new(file: &'a mut File, verity: Option<Salt>) -> Result<Output<'a>, PackError> {
         file.set_len(0).map_err(PackError::Write)?;
         file.seek(SeekFrom::Start(0)).map_err(PackError::Write)?;
-        let file = BufWriter::with_capacity(1 << 20, file);
+        let file = BufWriter::with_capacity(128 << 10, file);
         Ok(Output { file, position: 0, verity: verity.map(Leaves::new) })
     }
 
@@ -76,7 +76,7 @@ fn finish(file: &mut File, head: &[u8], leaves: Option<Leaves>) -> io::Result<Fi
     };
     let mut size = file.seek(SeekFrom::End(0))?;
     if let Some(tree) = &tree {
-        let mut end = BufWriter::with_capacity(1 << 20, &mut *file);
+        let mut end = BufWriter::with_capacity(128 << 10, &mut *file);
         tree.write(&mut end)?;
         end.flush()?;
         drop(end);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Room, and the rooms that its product (not its tests) may use.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("spec", &[]),
     ("squash", &["spec"]),
     ("sources", &["spec", "squash"]),
@@ -18,7 +18,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("factory", &["spec", "kabi", "catalog", "terminal", "extruntime"]),
     ("extruntime", &["spec", "squash", "kabi", "signing", "catalog"]),
     ("fuzz", &["spec", "squash", "sources", "kabi"]),
-    ("xtask", &["spec"]),
+    ("truth", &[]),
+    ("xtask", &["spec", "kabi"]),
     ("tests", &[]),
 ];
 

@@ -33,7 +33,8 @@ use kernel_log::KernelLog;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Kernel file systems, and where they are mounted.
-const MOUNTS: [(&str, &str); 3] = [("devtmpfs", "/dev"), ("sysfs", "/sys"), ("securityfs", "/sys/kernel/security")];
+const MOUNTS: [(&str, &str); 3] =
+    [("devtmpfs", "/dev"), ("sysfs", "/sys"), ("securityfs", "/sys/kernel/security")];
 
 /// What is told about the kernel, and the files that have it.
 const STATE: [(&str, &str); 2] = [

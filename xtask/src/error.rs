@@ -188,9 +188,11 @@ impl Error {
 impl Diagnose for Error {
     fn outcome(&self) -> Outcome {
         match self {
-            Error::Failed { .. } | Error::Boot { .. } | Error::Demo(_) | Error::Bench(_) | Error::Differences(_) => {
-                Outcome::Refused
-            },
+            Error::Failed { .. }
+            | Error::Boot { .. }
+            | Error::Demo(_)
+            | Error::Bench(_)
+            | Error::Differences(_) => Outcome::Refused,
             _ => Outcome::Unavailable,
         }
     }

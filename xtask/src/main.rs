@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use spec::Diagnose;
 use xtask::bench::Bench;
-use xtask::progress::size;
-use xtask::workspace::Workspace;
 #[cfg(not(feature = "truth"))]
 use xtask::programs;
+use xtask::progress::size;
+use xtask::workspace::Workspace;
 use xtask::{Error, demo, fuzz, inputs, steps, test};
 
 const HELP: &str = "\

@@ -1,6 +1,6 @@
 //! The whole check, `cargo xtask test`, and the quick part of it, `cargo xtask check`.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use crate::inputs::Inputs;
 use crate::programs::{Programs, Speed};
@@ -32,7 +32,7 @@ fn all(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
     without_running(steps, workspace)?;
     let programs = steps.run("our programs", || programs::build(workspace, Speed::Tests))?;
     steps.run("tests", || run_tests(workspace, &inputs, &programs))?;
-    steps.run("truth", || command::run(programs::xtask_with_truth(workspace).args(["--sample", TRUTH_SAMPLE])))?;
+    steps.run("truth", || ask_kernels(&programs))?;
     steps.run("fuzzing", || fuzz::briefly(workspace))?;
     steps.run("demo", || demo::run(workspace, &inputs, &programs))?;
     steps.run("documentation tests", || {
@@ -56,6 +56,13 @@ fn without_running(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error
 pub fn document(workspace: &Workspace) -> Result<(), Error> {
     let mut cargo = workspace.cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
     command::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Asks real kernels about some of their modules and about all that are crafted; `cargo xtask truth` asks about all. The
+/// xtask that can is beside the other programs, where it was built with all features.
+fn ask_kernels(programs: &Programs) -> Result<(), Error> {
+    let xtask = programs.extbuild.with_file_name("xtask");
+    command::run(Command::new(xtask).args(["truth", "--sample", TRUTH_SAMPLE]))
 }
 
 /// Runs all tests, by nextest if the machine has it: it runs the tests of different rooms side by side.

@@ -148,7 +148,9 @@ fn judge_all(kernels: &[Kernel], jobs: &[Job<'_>], answers: &[Vec<Answer>]) -> R
     let mut report = Report::default();
     for kernel in kernels {
         let ground = Ground::of(kernel)?;
-        for (job, answers) in jobs.iter().zip(answers).filter(|(job, _)| job.kernel.release() == kernel.release()) {
+        for (job, answers) in
+            jobs.iter().zip(answers).filter(|(job, _)| job.kernel.release() == kernel.release())
+        {
             report.add(job, answers, verdict::objections(job, answers, &ground)?);
         }
     }

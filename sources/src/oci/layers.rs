@@ -57,8 +57,7 @@ impl Layers {
 
     fn white_out(&mut self, path: &TreePath, node: &Node) -> Result<(), String> {
         let malformed = || format!("{path} is not a whiteout, though it is named like one");
-        let is_empty_file = matches!(node, Node::File(inode) if inode.content.is_empty());
-        let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), is_empty_file) else {
+        let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), node.is_empty_file()) else {
             return Err(malformed());
         };
         if name == OPAQUE {

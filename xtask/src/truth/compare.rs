@@ -72,7 +72,10 @@ mod tests {
     }
 
     fn found(objections: &[Objection], outcome: Outcome) -> Finding {
-        compare(objections, &Answer { question: "a".into(), outcome, log: vec!["a: Unknown symbol b (err -2)".into()] })
+        compare(
+            objections,
+            &Answer { question: "a".into(), outcome, log: vec!["a: Unknown symbol b (err -2)".into()] },
+        )
     }
 
     fn is_difference(finding: Finding) -> bool {

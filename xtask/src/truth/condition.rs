@@ -39,7 +39,9 @@ impl Condition {
         };
         match sig_enforce == wanted.0 && lockdown.contains(wanted.1) {
             true => Ok(()),
-            false => Err(Error::Truth(format!("the kernel is not {self}: sig_enforce {sig_enforce}, lockdown {lockdown}"))),
+            false => Err(Error::Truth(format!(
+                "the kernel is not {self}: sig_enforce {sig_enforce}, lockdown {lockdown}"
+            ))),
         }
     }
 }

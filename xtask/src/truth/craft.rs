@@ -35,7 +35,11 @@ impl Kit<'_> {
     }
 
     /// The same with a change.
-    fn changed(&self, name: &str, change: impl FnOnce(&mut Elf) -> Result<(), Error>) -> Result<Vec<u8>, Error> {
+    fn changed(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Elf) -> Result<(), Error>,
+    ) -> Result<Vec<u8>, Error> {
         changed(self.kernel, name, change)
     }
 }
@@ -63,7 +67,11 @@ fn question(variant: Variant, kit: &Kit<'_>, dir: &Path) -> Result<Question, Err
 /// # Errors
 /// As [`questions`].
 pub(super) fn without_start(kernel: &Kernel, name: &str, dir: &Path) -> Result<PathBuf, Error> {
-    write(&dir.join(kernel.release().as_str()).join("without-start"), name, &changed(kernel, name, remove_start)?)
+    write(
+        &dir.join(kernel.release().as_str()).join("without-start"),
+        name,
+        &changed(kernel, name, remove_start)?,
+    )
 }
 
 /// Is there a signature at the end of the file, of whatever kind?

@@ -50,7 +50,8 @@ impl Job<'_> {
     pub(super) fn answers(&self, init: &Path, dir: &Path) -> Result<Vec<Answer>, Error> {
         let name = self.to_string().replace(' ', "_");
         let image = self.kernel.image();
-        let machine = Machine { image: &image, init, condition: self.condition, dir: dir.join("machines").join(&name) };
+        let machine =
+            Machine { image: &image, init, condition: self.condition, dir: dir.join("machines").join(&name) };
         let (kept, asked) = (dir.join("answers").join(format!("{name}.json")), self.digest(&machine)?);
         if let Some(answers) = read(&kept).filter(|kept| kept.asked == asked) {
             return Ok(answers.answers);
@@ -64,8 +65,10 @@ impl Job<'_> {
 
     /// Of all that the answers depend on.
     fn digest(&self, machine: &Machine<'_>) -> Result<Digest, Error> {
-        let digest = |path: &Path| fs::read(path).map(|bytes| Digest::of(&bytes)).map_err(Error::file("read", path));
-        let mut all = format!("{}\n{}\n{}\n", digest(machine.image)?, digest(machine.init)?, machine.arguments());
+        let digest =
+            |path: &Path| fs::read(path).map(|bytes| Digest::of(&bytes)).map_err(Error::file("read", path));
+        let mut all =
+            format!("{}\n{}\n{}\n", digest(machine.image)?, digest(machine.init)?, machine.arguments());
         for Question { name, module, file, after, force: _, purpose: _ } in &self.questions {
             all += &format!("{name} {module} {after:?} {}\n", digest(file)?);
         }

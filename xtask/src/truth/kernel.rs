@@ -91,13 +91,15 @@ impl InTree {
     /// A module by its path in the directory of the release.
     fn unpacked(kernel: &Kernel, path: &str, dir: &Path) -> Result<InTree, Error> {
         let base = path.rsplit('/').next().unwrap_or(path);
-        let name = ModuleName::from_file_name(base).ok_or_else(|| Error::Truth(format!("{path} is no module")))?;
+        let name =
+            ModuleName::from_file_name(base).ok_or_else(|| Error::Truth(format!("{path} is no module")))?;
         let shipped = kernel.tree().join(path);
         let file = match base.ends_with(".ko") {
             true => shipped,
             false => {
                 let bytes = fs::read(&shipped).map_err(Error::file("read", &shipped))?;
-                let bytes = kabi::decompress(base, bytes).map_err(|error| Error::Truth(spec::sentence(&error)))?;
+                let bytes =
+                    kabi::decompress(base, bytes).map_err(|error| Error::Truth(spec::sentence(&error)))?;
                 let file = dir.join(format!("{name}.ko"));
                 fs::write(&file, bytes).map_err(Error::file("write", &file))?;
                 file

@@ -37,8 +37,6 @@ pub(super) enum Check {
     Name,
     /// `check_export_symbol_versions` and `simplify_symbols`, with `resolve_symbol`.
     Symbols,
-    /// `apply_relocations`.
-    Relocations,
     /// `verify_exported_symbols`.
     Exports,
     /// `btf_module_notify` (kernel/bpf/btf.c).
@@ -53,15 +51,17 @@ const MODULE_LAYOUT: &str = "module_layout";
 /// Without this the check returns the error for certain.
 const NEVER: Option<&str> = None;
 
-const OTHER_RELEASE: Option<&str> =
-    Some("the loader compares CRCs and not releases, but modprobe looks in the directory of the release only");
+const OTHER_RELEASE: Option<&str> = Some(
+    "the loader compares CRCs and not releases, but modprobe looks in the directory of the release only",
+);
 const BY_FORCE: Option<&str> =
     Some("built with CONFIG_MODULE_FORCE_LOAD, the kernel loads what nobody can judge, and is tainted");
 const OLD_LOADER: Option<&str> = Some("only newer loaders look at it");
 const BUILT_IN: Option<&str> =
     Some("the loader knows a built-in module only if it has parameters, but both would be the same module");
-const NAMELESS: Option<&str> =
-    Some("modpost names every module; the loader takes one without a name, but nothing can be said of it to anybody");
+const NAMELESS: Option<&str> = Some(
+    "modpost names every module; the loader takes one without a name, but nothing can be said of it to anybody",
+);
 
 impl Objection {
     /// What the loader says about a reason of a verdict. `is_built_in` is whether the kernel itself has the module.
@@ -75,7 +75,9 @@ impl Objection {
             }
             ReasonCode::ArchMismatch => (File, &[Errno::ENOEXEC], NEVER),
             ReasonCode::KernelMismatch => (Claims, &[Errno::ENOEXEC], OTHER_RELEASE),
-            ReasonCode::VermagicMismatch | ReasonCode::KernelOptionMissing => (Claims, &[Errno::ENOEXEC], NEVER),
+            ReasonCode::VermagicMismatch | ReasonCode::KernelOptionMissing => {
+                (Claims, &[Errno::ENOEXEC], NEVER)
+            }
             // try_to_force_load.
             ReasonCode::ModuleUnversioned => (Claims, &[Errno::ENOEXEC], BY_FORCE),
             ReasonCode::SymbolCrcMismatch if is_layout => (Claims, &[Errno::ENOEXEC], NEVER),
@@ -85,8 +87,8 @@ impl Objection {
             ReasonCode::SymbolCrcMismatch => (Symbols, &[Errno::EINVAL], NEVER),
             // Symbols that are not for the licence do not exist for it; verify_namespace_is_imported says EINVAL.
             ReasonCode::SymbolRestricted => (Symbols, &[Errno::ENOENT, Errno::EINVAL], NEVER),
-            // The size is looked at in the file since 6.4; the offsets, when relocations find something there already.
-            ReasonCode::ModuleLayoutMismatch => (Relocations, &[Errno::ENOEXEC], OLD_LOADER),
+            // Newer loaders hold the size against their own; all that check relocations find offsets that are wrong.
+            ReasonCode::ModuleLayoutMismatch => (File, &[Errno::ENOEXEC], OLD_LOADER),
             ReasonCode::SymbolDuplicate => (Exports, &[Errno::ENOEXEC], NEVER),
             ReasonCode::BtfMismatch => (TypeInformation, &[Errno::EINVAL], NEVER),
             // No other reason is about the loader; one that turns up here agrees with nothing.
@@ -126,7 +128,8 @@ impl Objection {
     pub(super) fn of_unsigned_file(condition: Condition) -> Option<Objection> {
         let errnos = signature_required(condition);
         let sentence = "the file is not signed".to_owned();
-        let objection = Objection { check: Check::Signature, errnos, stricter: NEVER, evidence: Vec::new(), sentence };
+        let objection =
+            Objection { check: Check::Signature, errnos, stricter: NEVER, evidence: Vec::new(), sentence };
         (!errnos.is_empty()).then_some(objection)
     }
 }
@@ -135,7 +138,9 @@ impl Objection {
 fn evidence(code: ReasonCode, symbol: Option<&str>) -> Vec<String> {
     let words: &[&str] = match (code, symbol) {
         (ReasonCode::SymbolDuplicate, Some(symbol)) => return vec![format!("duplicate symbol {symbol} ")],
-        (_, Some(MODULE_LAYOUT)) => &["disagrees about version of symbol module_layout", "no symbol version for module_layout"],
+        (_, Some(MODULE_LAYOUT)) => {
+            &["disagrees about version of symbol module_layout", "no symbol version for module_layout"]
+        }
         (_, Some(symbol)) => return vec![format!("Unknown symbol {symbol} (")],
         (ReasonCode::ArchMismatch, _) => &["Invalid architecture"],
         (ReasonCode::KernelMismatch | ReasonCode::VermagicMismatch, _) => &["version magic"],

@@ -74,7 +74,9 @@ impl Machine<'_> {
         let mut qemu = vm::direct(self.image, &archive, &self.arguments());
         let console = self.dir.join("console.log");
         match vm::listen(&mut qemu, &console, LIMIT, DONE, |line| heard.hear(line)) {
-            Err(Error::Boot { how: BootEnd::Stopped, .. }) if heard.asked.is_some() => heard.ended_by = heard.asked,
+            Err(Error::Boot { how: BootEnd::Stopped, .. }) if heard.asked.is_some() => {
+                heard.ended_by = heard.asked
+            }
             other => drop(other?),
         }
         fs::remove_file(&archive).map_err(Error::file("remove", &archive))?;
@@ -93,7 +95,8 @@ impl Machine<'_> {
         }
         let init = root.join("init");
         fs::copy(self.init, &init).map_err(Error::file("copy", self.init))?;
-        fs::set_permissions(&init, fs::Permissions::from_mode(0o755)).map_err(Error::file("change", &init))?;
+        fs::set_permissions(&init, fs::Permissions::from_mode(0o755))
+            .map_err(Error::file("change", &init))?;
         let mut list = String::new();
         for id in open {
             let Question { module, file, after, .. } = &questions[*id];
@@ -154,7 +157,8 @@ impl Heard {
                 Ok(number) => Outcome::new(Errno::from(number), &log),
                 Err(_) => Outcome::Hangs,
             };
-            let question = questions.get(*id).ok_or_else(|| Error::Truth(format!("there is no question {id}")))?;
+            let question =
+                questions.get(*id).ok_or_else(|| Error::Truth(format!("there is no question {id}")))?;
             Ok((*id, Answer { question: question.name.clone(), outcome, log }))
         });
         answers.collect()

@@ -55,7 +55,8 @@ fn fetch(headers: &str, dir: &Path) -> Result<(), Error> {
     }
     let apt = PrivateApt::open(&dir.join("apt"))?;
     apt.update()?;
-    let (common, programs) = (apt.dependency(headers, "linux-headers-")?, apt.dependency(headers, "linux-kbuild-")?);
+    let (common, programs) =
+        (apt.dependency(headers, "linux-headers-")?, apt.dependency(headers, "linux-kbuild-")?);
     let wanted = [PACKAGE.to_owned(), headers.to_owned(), common, programs];
     let debs = apt.download(&wanted)?;
     let cache = Cache { dir, apt: &apt, debs: &debs };
@@ -75,6 +76,7 @@ fn point_to_common_headers(headers: &Path, tree: &Path) -> Result<(), Error> {
 fn sources(tree: &Path) -> Result<PathBuf, Error> {
     let mut entries = fs::read_dir(tree).map_err(Error::file("read", tree))?.filter_map(Result::ok);
     let found = entries.find(|entry| entry.file_name().to_string_lossy().starts_with(SOURCES));
-    let missing = || Error::NotInPackage { package: PACKAGE.to_owned(), path: Path::new("usr/src").join(SOURCES) };
+    let missing =
+        || Error::NotInPackage { package: PACKAGE.to_owned(), path: Path::new("usr/src").join(SOURCES) };
     found.map(|entry| entry.path()).ok_or_else(missing)
 }

@@ -12,6 +12,9 @@ use super::loader::Objection;
 use super::question::{Answer, Outcome, Purpose, Question};
 use crate::{Error, cache};
 
+/// More would be of one kind.
+const DIFFERENCES_SHOWN: usize = 20;
+
 /// One comparison.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,12 +49,18 @@ impl Report {
     pub(super) fn add(&mut self, job: &Job<'_>, answers: &[Answer], objections: Vec<Vec<Objection>>) {
         let all = job.questions.iter().zip(answers).zip(objections);
         let compared = all.filter(|((question, _), _)| question.purpose == Purpose::Compare);
-        self.0.extend(compared.map(|((question, answer), objections)| Line::new(job, question, answer, &objections)));
+        self.0.extend(
+            compared.map(|((question, answer), objections)| Line::new(job, question, answer, &objections)),
+        );
     }
 
     /// How many differences there are.
     pub(super) fn differences(&self) -> usize {
-        self.0.iter().filter(|line| matches!(line.finding, Finding::Different(_))).count()
+        self.different().count()
+    }
+
+    fn different(&self) -> impl Iterator<Item = &Line> {
+        self.0.iter().filter(|line| matches!(line.finding, Finding::Different(_)))
     }
 
     /// Writes everything as JSON.
@@ -79,10 +88,13 @@ impl Report {
         for (note, modules) in self.stricter() {
             let _ = writeln!(text, "\nstricter on purpose: {note}\n  {}", modules.join(", "));
         }
-        for line in &self.0 {
+        for line in self.different().take(DIFFERENCES_SHOWN) {
             line.difference(&mut text);
         }
-        text
+        match self.differences().saturating_sub(DIFFERENCES_SHOWN) {
+            0 => text,
+            more => text + &format!("\nand {more} more, in report.json\n"),
+        }
     }
 
     fn counts(&self) -> BTreeMap<[&str; 3], Count> {
@@ -129,7 +141,16 @@ impl Line {
 
     /// At most three lines of each side: a module may miss a hundred symbols.
     fn difference(&self, text: &mut String) {
-        let Line { kernel, condition, group: _, module, finding: Finding::Different(how), objections, outcome, log } = self
+        let Line {
+            kernel,
+            condition,
+            group: _,
+            module,
+            finding: Finding::Different(how),
+            objections,
+            outcome,
+            log,
+        } = self
         else {
             return;
         };

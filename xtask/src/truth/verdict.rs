@@ -4,7 +4,8 @@ use std::fs;
 
 use kabi::signature::{self, SignatureError};
 use kabi::{
-    Candidate, Exports, Host, KernelFacts, KernelImage, KernelOptions, Module, Profile, Record, SignatureRule, Verdict,
+    Candidate, Exports, Host, KernelFacts, KernelImage, KernelOptions, Module, Profile, Record,
+    SignatureRule, Verdict,
 };
 use spec::{ExtensionName, ModuleName, Reason, TreePath};
 
@@ -51,7 +52,9 @@ impl Ground {
             builtins: kabi::read_builtins(&text(builtins)?).map_err(unreadable)?,
             keys: image.keys,
         };
-        Ok(Ground { profile: Profile::new(image.release, image.arch, exports, facts) })
+        let profile = Profile::new(image.release, image.arch, exports, facts);
+        // As the verdicts are made everywhere else: from what is in a file.
+        Ok(Ground { profile: Profile::parse(&profile.to_bytes()).map_err(unreadable)? })
     }
 
     fn host<'a>(&'a self, loaded: &'a Record, condition: Condition) -> Host<'a> {
@@ -63,7 +66,11 @@ impl Ground {
     }
 
     /// Reads the module of a question, as if it were installed for this kernel; or says why it cannot be used at all.
-    fn read(&self, question: &Question, condition: Condition) -> Result<Result<Module, Vec<Objection>>, Error> {
+    fn read(
+        &self,
+        question: &Question,
+        condition: Condition,
+    ) -> Result<Result<Module, Vec<Objection>>, Error> {
         let bytes = fs::read(&question.file).map_err(Error::file("read", &question.file))?;
         let path = format!("/usr/lib/modules/{}/updates/{}.ko", self.profile.release(), question.module);
         let path: TreePath = path.parse().map_err(unreadable)?;
@@ -104,7 +111,11 @@ impl Ground {
 ///
 /// # Errors
 /// [`Error::File`], [`Error::Truth`].
-pub(super) fn objections(job: &Job<'_>, answers: &[Answer], ground: &Ground) -> Result<Vec<Vec<Objection>>, Error> {
+pub(super) fn objections(
+    job: &Job<'_>,
+    answers: &[Answer],
+    ground: &Ground,
+) -> Result<Vec<Vec<Objection>>, Error> {
     match job.group {
         Group::InTree => as_a_set(job, answers, ground),
         Group::Foreign | Group::Crafted | Group::OutOfTree => one_by_one(job, answers, ground),
@@ -153,7 +164,9 @@ fn as_a_set(job: &Job<'_>, answers: &[Answer], ground: &Ground) -> Result<Vec<Ve
         both.any(|(question, answer)| question.module == *module && question.stays(answer))
     };
     let failed: Vec<bool> = (job.questions.iter().zip(answers))
-        .map(|(question, answer)| matches!(answer.outcome, Outcome::StartFailed(_)) && !stands_in(&question.module))
+        .map(|(question, answer)| {
+            matches!(answer.outcome, Outcome::StartFailed(_)) && !stands_in(&question.module)
+        })
         .collect();
     let all = verdicts_of_set(job, ground, |_| true)?;
     let without_failed = verdicts_of_set(job, ground, |index| !failed[index])?;
@@ -161,7 +174,11 @@ fn as_a_set(job: &Job<'_>, answers: &[Answer], ground: &Ground) -> Result<Vec<Ve
     Ok(all.into_iter().zip(without_failed).enumerate().map(choose).collect())
 }
 
-fn verdicts_of_set(job: &Job<'_>, ground: &Ground, is_in: impl Fn(usize) -> bool) -> Result<Vec<Vec<Objection>>, Error> {
+fn verdicts_of_set(
+    job: &Job<'_>,
+    ground: &Ground,
+    is_in: impl Fn(usize) -> bool,
+) -> Result<Vec<Vec<Objection>>, Error> {
     let mut all = vec![Vec::new(); job.questions.len()];
     let mut set: Vec<(usize, ExtensionName, Record)> = Vec::new();
     for (index, question) in job.questions.iter().enumerate() {
@@ -173,7 +190,8 @@ fn verdicts_of_set(job: &Job<'_>, ground: &Ground, is_in: impl Fn(usize) -> bool
             Err(objections) => all[index] = objections,
         }
     }
-    let candidates: Vec<Candidate<'_>> = set.iter().map(|(_, name, record)| candidate(name, record, ground)).collect();
+    let candidates: Vec<Candidate<'_>> =
+        set.iter().map(|(_, name, record)| candidate(name, record, ground)).collect();
     let verdicts = kabi::judge(&ground.host(&Record::default(), job.condition), &candidates);
     for ((index, ..), verdict) in set.iter().zip(&verdicts) {
         all[*index] = ground.objections(verdict, job.condition);

@@ -61,7 +61,7 @@ pub(super) fn text(all: &[Measured], runs: usize) -> Result<String, Error> {
             megabytes(profile_bytes),
             megabytes(index_bytes),
         );
-        let _ = writeln!(text, "{}\n{}\n{}", parts(&measured.timings), commands(measured), aims(measured));
+        let _ = write!(text, "{}\n{}\n{}", parts(&measured.timings), commands(measured), aims(measured));
     }
     Ok(text)
 }

@@ -115,9 +115,13 @@ impl Elf {
     /// Changes the list of `KEY=VALUE` that the module says about itself.
     pub(super) fn edit_info(&mut self, edit: impl FnOnce(&mut Vec<String>)) -> Result<(), Error> {
         let info = String::from_utf8_lossy(self.content_mut(".modinfo")?).into_owned();
-        let mut entries: Vec<String> = info.split('\0').filter(|entry| !entry.is_empty()).map(str::to_owned).collect();
+        let mut entries: Vec<String> =
+            info.split('\0').filter(|entry| !entry.is_empty()).map(str::to_owned).collect();
         edit(&mut entries);
-        self.replace(".modinfo", entries.iter().flat_map(|entry| [entry, "\0"]).collect::<String>().as_bytes())
+        self.replace(
+            ".modinfo",
+            entries.iter().flat_map(|entry| [entry, "\0"]).collect::<String>().as_bytes(),
+        )
     }
 
     /// Lets the module say something else under a key, everywhere that it has it.
@@ -219,7 +223,8 @@ impl Elf {
     pub(super) fn move_function(&mut self, function: &str, by: i64) -> Result<(), Error> {
         let place = self.relocation(function)?;
         let at = place + offset_of!(Rela, r_offset);
-        let offset = u64::from_le_bytes(self.bytes[at..at + 8].try_into().expect("eight bytes are eight bytes"));
+        let offset =
+            u64::from_le_bytes(self.bytes[at..at + 8].try_into().expect("eight bytes are eight bytes"));
         self.put(at, &offset.wrapping_add_signed(by).to_le_bytes());
         Ok(())
     }
@@ -245,7 +250,8 @@ impl Elf {
     /// Where in `__versions` a symbol is.
     fn version(&self, symbol: &str) -> Result<usize, Error> {
         let versions = &self.bytes[self.section("__versions")?.content];
-        let is_wanted = |entry: &[u8]| entry[VERSION_NAME..].split(|byte| *byte == 0).next() == Some(symbol.as_bytes());
+        let is_wanted =
+            |entry: &[u8]| entry[VERSION_NAME..].split(|byte| *byte == 0).next() == Some(symbol.as_bytes());
         let place = versions.chunks_exact(VERSION).position(is_wanted);
         place.map(|index| index * VERSION).ok_or_else(|| missing(symbol))
     }
@@ -263,10 +269,12 @@ impl Elf {
     /// Where in the file a symbol is.
     fn symbol(&self, name: &str) -> Result<usize, Error> {
         let (_, sections) = self.sections()?;
-        let symbols = sections.symbols(LittleEndian, self.bytes.as_slice(), elf::SHT_SYMTAB).map_err(unreadable)?;
+        let symbols =
+            sections.symbols(LittleEndian, self.bytes.as_slice(), elf::SHT_SYMTAB).map_err(unreadable)?;
         let strings = symbols.strings();
         let is_wanted = |symbol: &Symbol| symbol.name(LittleEndian, strings) == Ok(name.as_bytes());
-        let index = symbols.enumerate().find(|(_, symbol)| is_wanted(symbol)).map(|(SymbolIndex(index), _)| index);
+        let index =
+            symbols.enumerate().find(|(_, symbol)| is_wanted(symbol)).map(|(SymbolIndex(index), _)| index);
         let index = index.ok_or_else(|| missing(name))?;
         Ok(self.section(".symtab")?.content.start + index * size_of::<Symbol>())
     }

@@ -45,7 +45,17 @@ impl Stranger {
         if !stranger.certificate().exists() {
             fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
             let mut openssl = Command::new("openssl");
-            openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "36500", "-subj", "/CN=a stranger"]);
+            openssl.args([
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "36500",
+                "-subj",
+                "/CN=a stranger",
+            ]);
             openssl.arg("-keyout").arg(stranger.key()).arg("-out").arg(stranger.certificate());
             command::read(&mut openssl)?;
         }

@@ -79,7 +79,9 @@ const SIGNATURES: [Variant; 10] = [
         Ok(signature::join(&kit.unsigned("vsock")?, b"signature", PKCS7, u32::MAX as usize))
     }),
     // PKEY_ID_PGP, which was planned once.
-    variant("signature-of-another-kind", |kit| Ok(signature::join(&kit.unsigned("vsock")?, b"signature", 0, 9))),
+    variant("signature-of-another-kind", |kit| {
+        Ok(signature::join(&kit.unsigned("vsock")?, b"signature", 0, 9))
+    }),
     variant("signed-by-stranger", |kit| kit.stranger.sign(&kit.unsigned("vsock")?)),
     variant("signed-by-stranger-then-changed", |kit| {
         let mut module = Elf::new(kit.stranger.sign(&kit.unsigned("vsock")?)?);
@@ -103,7 +105,10 @@ const FILES: [Variant; 13] = [
     variant("no-symbol-table", changed!(|module| module.hide_symbols())),
     variant("common-symbol", changed!(|module| module.make_common("capable"))),
     variant("no-struct-module", changed!(|module| module.rename_section(".gnu.linkonce.this_module", ""))),
-    variant("struct-module-longer", changed!(|module| module.lengthen_section(".gnu.linkonce.this_module", 64))),
+    variant(
+        "struct-module-longer",
+        changed!(|module| module.lengthen_section(".gnu.linkonce.this_module", 64)),
+    ),
     variant("init-elsewhere", changed!(|module| module.move_function("init_module", 8))),
     variant("no-modinfo", changed!(|module| module.rename_section(".modinfo", ""))),
     variant("two-modinfo", changed!(|module| module.rename_section(".comment", ".modinfo"))),
@@ -114,17 +119,26 @@ const FILES: [Variant; 13] = [
 const CLAIMS: [Variant; 25] = [
     variant("vermagic-of-another-release", changed!(|module| module.edit_vermagic("6.", "7."))),
     variant("vermagic-with-other-flags", changed!(|module| module.edit_vermagic("SMP", "UP"))),
-    variant("vermagic-without-last-blank", changed!(|module| module.edit_vermagic("modversions ", "modversions"))),
+    variant(
+        "vermagic-without-last-blank",
+        changed!(|module| module.edit_vermagic("modversions ", "modversions")),
+    ),
     variant("vermagic-empty", changed!(|module| module.set_info("vermagic", ""))),
-    variant("second-vermagic-wrong", changed!(|module| module.edit_info(|info| info.push("vermagic=none".to_owned())))),
+    variant(
+        "second-vermagic-wrong",
+        changed!(|module| module.edit_info(|info| info.push("vermagic=none".to_owned()))),
+    ),
     variant("no-vermagic", changed!(|module| module.remove_info("vermagic"))),
     variant("no-vermagic-by-force", changed!(|module| module.remove_info("vermagic"))).by_force(),
     variant("no-versions", changed!(|module| module.rename_section("__versions", ""))),
     variant("no-versions-by-force", changed!(|module| module.rename_section("__versions", ""))).by_force(),
-    variant("no-versions-nor-its-release", changed!(|module| {
-        module.rename_section("__versions", "")?;
-        module.edit_vermagic("6.", "7.")
-    }))
+    variant(
+        "no-versions-nor-its-release",
+        changed!(|module| {
+            module.rename_section("__versions", "")?;
+            module.edit_vermagic("6.", "7.")
+        }),
+    )
     .by_force(),
     variant("no-name", changed!(|module| module.remove_info("name"))),
     variant("no-licence", changed!(|module| module.remove_info("license"))),
@@ -134,12 +148,14 @@ const CLAIMS: [Variant; 25] = [
     })
     .of("sch_prio"),
     variant("licence-misspelled", changed!(|module| module.set_info("license", "GPLv2"))),
-    variant("second-licence-proprietary", changed!(|module| {
-        module.edit_info(|info| info.push("license=Proprietary".to_owned()))
-    })),
-    variant("first-licence-proprietary", changed!(|module| {
-        module.edit_info(|info| info.insert(0, "license=Proprietary".to_owned()))
-    })),
+    variant(
+        "second-licence-proprietary",
+        changed!(|module| { module.edit_info(|info| info.push("license=Proprietary".to_owned())) }),
+    ),
+    variant(
+        "first-licence-proprietary",
+        changed!(|module| { module.edit_info(|info| info.insert(0, "license=Proprietary".to_owned())) }),
+    ),
     variant("livepatch", changed!(|module| module.edit_info(|info| info.push("livepatch=Y".to_owned())))),
     variant("not-in-tree", changed!(|module| module.remove_info("intree"))),
     variant("no-retpoline", changed!(|module| module.remove_info("retpoline"))),
@@ -147,10 +163,13 @@ const CLAIMS: [Variant; 25] = [
     variant("name-of-built-in-with-parameters", changed!(|module| module.rename("vsock", "ipv6"))).of("ipv6"),
     variant("name-of-built-in", changed!(|module| module.rename("vsock", "glob"))).of("glob"),
     variant("no-type-information", changed!(|module| module.rename_section(".BTF", ""))),
-    variant("type-information-broken", changed!(|module| {
-        module.content_mut(".BTF")?.fill(0xff);
-        Ok(())
-    })),
+    variant(
+        "type-information-broken",
+        changed!(|module| {
+            module.content_mut(".BTF")?.fill(0xff);
+            Ok(())
+        }),
+    ),
     variant("no-start", changed!(remove_start)),
 ];
 
@@ -161,14 +180,20 @@ const SYMBOLS: [Variant; 15] = [
     variant("no-crc-of-module-layout", changed!(|module| module.remove_version("module_layout"))),
     variant("one-crc-missing", changed!(|module| module.remove_version("misc_register"))),
     variant("symbol-unknown", changed!(|module| module.rename_import("capable", "tenon_has_no_such_symbol"))),
-    variant("weak-symbol-unknown", changed!(|module| {
-        module.make_weak("capable")?;
-        module.rename_import("capable", "tenon_has_no_such_symbol")
-    })),
-    variant("weak-symbol-with-crc-wrong", changed!(|module| {
-        module.make_weak("capable")?;
-        module.change_crc("capable")
-    })),
+    variant(
+        "weak-symbol-unknown",
+        changed!(|module| {
+            module.make_weak("capable")?;
+            module.rename_import("capable", "tenon_has_no_such_symbol")
+        }),
+    ),
+    variant(
+        "weak-symbol-with-crc-wrong",
+        changed!(|module| {
+            module.make_weak("capable")?;
+            module.change_crc("capable")
+        }),
+    ),
     variant("weak-symbol-not-for-proprietary", |kit| {
         kit.changed("sch_prio", |module| {
             module.set_info("license", "Proprietary")?;
@@ -177,12 +202,16 @@ const SYMBOLS: [Variant; 15] = [
         })
     })
     .of("sch_prio"),
-    variant("exports-of-kernel", |kit| kit.changed("crc7", |module| module.rename_export("crc7_be", "capable")))
-        .of("crc7"),
+    variant("exports-of-kernel", |kit| {
+        kit.changed("crc7", |module| module.rename_export("crc7_be", "capable"))
+    })
+    .of("crc7"),
     variant("exports-without-crcs", changed!(|module| module.rename_section("__kcrctab_gpl", ""))),
-    variant("exports-without-crcs-by-force", changed!(|module| module.rename_section("__kcrctab_gpl", ""))).by_force(),
+    variant("exports-without-crcs-by-force", changed!(|module| module.rename_section("__kcrctab_gpl", "")))
+        .by_force(),
     variant("namespace-imported", |kit| kit.unsigned("cmac")).of("cmac"),
-    variant("namespace-not-imported", |kit| kit.changed("cmac", |module| module.remove_info("import_ns"))).of("cmac"),
+    variant("namespace-not-imported", |kit| kit.changed("cmac", |module| module.remove_info("import_ns")))
+        .of("cmac"),
     variant("namespaces-in-one-entry", |kit| {
         kit.changed("cmac", |module| module.set_info("import_ns", "CRYPTO_INTERNAL,EFIVAR"))
     })
@@ -210,3 +239,18 @@ const COMPANY: [Variant; 9] = [
     })
     .of("vsock_diag"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_variant_has_a_file_of_its_own() {
+        let mut names = BTreeSet::new();
+        for variant in all() {
+            assert!(names.insert(variant.name), "{} is there twice", variant.name);
+        }
+    }
+}
