@@ -57,6 +57,10 @@ impl Job<'_> {
             return Ok(answers.answers);
         }
         let answers = Answers { asked, answers: machine.ask(&self.questions)? };
+        // On another day the host may be less busy, or more.
+        if !answers.answers.iter().all(|answer| answer.outcome.is_final()) {
+            return Ok(answers.answers);
+        }
         let json = serde_json::to_string_pretty(&answers).expect("strings and numbers are JSON");
         fs::create_dir_all(dir.join("answers")).map_err(Error::file("create", dir))?;
         cache::write(&kept, &json)?;

@@ -104,6 +104,11 @@ impl Outcome {
             (errno, false) => Outcome::Refused(errno),
         }
     }
+
+    /// Did the kernel come to an end with the module?
+    pub(super) fn is_final(self) -> bool {
+        !matches!(self, Outcome::Hangs | Outcome::EndedMachine)
+    }
 }
 
 impl fmt::Display for Outcome {

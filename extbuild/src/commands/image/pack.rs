@@ -63,22 +63,22 @@ fn list(source: &Path) -> Result<Vec<Entry>, Failure> {
 
 /// The same as a tree: files with their permissions, directories with 0755, everything owned by root.
 fn tree(entries: Vec<Entry>) -> Result<Tree, Failure> {
-    let mut tree = Tree::new();
-    for Entry { path, kind } in entries {
-        let node = match kind {
-            EntryKind::Directory => Node::Directory { mode: Mode::DIRECTORY },
-            EntryKind::File { mode, content } => {
-                let mode =
-                    Mode::new(mode).map_err(|source| NotForImages::Mode { path: path.clone(), source })?;
-                Node::File { mode, content }
-            }
-            EntryKind::HardLink { target } => Node::HardLink { target },
-            EntryKind::Symlink { target } => Node::Symlink { target },
-            EntryKind::Special(what) => return Err(NotForImages::Special { path, what }.into()),
-        };
-        tree.insert(path, node)?;
-    }
-    Ok(tree)
+    let nodes: Result<Vec<_>, NotForImages> = entries.into_iter().map(node).collect();
+    Ok(Tree::of(nodes?)?)
+}
+
+fn node(Entry { path, kind }: Entry) -> Result<(TreePath, Node), NotForImages> {
+    let node = match kind {
+        EntryKind::Directory => Node::Directory { mode: Mode::DIRECTORY },
+        EntryKind::File { mode, content } => match Mode::new(mode) {
+            Ok(mode) => Node::File { mode, content },
+            Err(source) => return Err(NotForImages::Mode { path, source }),
+        },
+        EntryKind::HardLink { target } => Node::HardLink { target },
+        EntryKind::Symlink { target } => Node::Symlink { target },
+        EntryKind::Special(what) => return Err(NotForImages::Special { path, what }),
+    };
+    Ok((path, node))
 }
 
 /// Packs into a file beside the output, which gets its name when it is whole.
