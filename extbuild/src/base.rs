@@ -141,6 +141,7 @@ fn add_modules(
 fn add_facts(tree: &mut Tree, kernel: &Kernel) -> Result<[(&'static str, Vec<u8>); 3], Failure> {
     let record = modules::record(tree, kernel.profile.keys())?.unwrap_or_else(Record::default);
     let shipped: BTreeSet<ModuleName> = record.modules().iter().map(|module| module.name.clone()).collect();
+    add_index(tree, kernel, &record)?;
     let profile = kernel.profile.restricted_to(&shipped).to_bytes();
     let modules = record.to_json();
     insert_fact(tree, places::PROFILE, &profile)?;
@@ -150,6 +151,17 @@ fn add_facts(tree: &mut Tree, kernel: &Kernel) -> Result<[(&'static str, Vec<u8>
     let paths = paths.to_text().into_bytes();
     insert_fact(tree, places::PATHS, &paths)?;
     Ok([(files::PROFILE, profile), (files::MODULES, modules), (files::PATHS, paths)])
+}
+
+/// Adds the module index, and what the kernel's build says about its modules: a base that runs alone has no other.
+fn add_index(tree: &mut Tree, kernel: &Kernel, modules: &Record) -> Result<(), Failure> {
+    let build_files = kernel.build_files()?;
+    let index = build_files.index(&kernel.release, modules)?;
+    let index = index.files.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+    for (name, bytes) in build_files.iter().chain(index) {
+        insert_fact(tree, &format!("/usr/lib/modules/{}/{name}", kernel.release), bytes)?;
+    }
+    Ok(())
 }
 
 fn insert_fact(tree: &mut Tree, path: &str, bytes: &[u8]) -> Result<(), Failure> {

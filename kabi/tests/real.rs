@@ -127,7 +127,10 @@ fn wireguard_takes_along_what_it_needs() {
     let record = Record::new(shipped.values().cloned().collect()).unwrap();
     let extension = name("wireguard");
     let candidate = Candidate::of_modules(&extension, Some(&KERNEL.release), &record);
-    assert!(matches!(&judge(&Host::base(&KERNEL.profile, &Record::default()), &[candidate])[..], [Verdict::Fits(_)]));
+    assert!(matches!(
+        &judge(&Host::base(&KERNEL.profile, &Record::default()), &[candidate])[..],
+        [Verdict::Fits(_)]
+    ));
 
     let base_has = BTreeSet::from(["udp_tunnel".parse().unwrap(), "ip6_udp_tunnel".parse().unwrap()]);
     let fewer = ship(&base_has);

@@ -32,6 +32,9 @@ const UNFINISHED: &str = ".new-";
 /// An unfinished entry of this age is left over from a build that was killed.
 const LEFT_OVER: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Most bytes that are compressed to know a compressor: a few milliseconds of work.
+const SAMPLE: u32 = 128 << 10;
+
 /// A directory with compressed blocks.
 #[derive(Debug)]
 pub struct Cache {
@@ -174,12 +177,12 @@ impl Name {
 }
 
 /// Tells ways to compress apart: method, level, block size, and the compressor itself, for another release of it may
-/// make something else. It is known by its version where it has one, and by what it makes of a sample of a whole block.
+/// make something else. It is known by its version where it has one, and by what it makes of a sample.
 fn fingerprint(options: &Options) -> Result<blake3::Hash, PackError> {
     let Options { mtime: _, compression, block_size, verity: _ } = options;
     // Numbers of changing length: matches of many distances and literals in between.
     let numbers = (0u32..).flat_map(|n| n.wrapping_mul(n).to_string().into_bytes());
-    let sample: Vec<u8> = numbers.take(block_size.get() as usize).collect();
+    let sample: Vec<u8> = numbers.take(block_size.get().min(SAMPLE) as usize).collect();
     let mut compressor = Compressor::new(*compression, *block_size)?;
     let (Stored::Compressed(made) | Stored::Raw(made)) = compressor.store(&sample)?;
     let mut hasher = blake3::Hasher::new();

@@ -52,9 +52,14 @@ impl Content {
     /// A reader from the first byte on. It yields [`Content::len`] bytes; where the source has fewer it fails with
     /// [`io::ErrorKind::UnexpectedEof`], where it has more with [`io::ErrorKind::InvalidData`].
     pub fn open(&self) -> io::Result<impl Read + '_> {
+        self.reader()
+    }
+
+    /// As [`Content::open`].
+    pub(crate) fn reader(&self) -> io::Result<Exactly<'_>> {
         let source: Box<dyn Read + '_> = match self {
             Content::Bytes(bytes) => Box::new(bytes.as_slice()),
-            Content::Span { file, offset, len } => Box::new(At { file, offset: *offset }.take(*len)),
+            Content::Span { file, offset, len } => Box::new(At::new(file, *offset).take(*len)),
             Content::Path { dir, path, .. } => Box::new(File::open(dir.join(path.relative()))?),
         };
         Ok(Exactly { source, expected: self.len(), seen: 0 })
@@ -72,9 +77,15 @@ impl fmt::Debug for Content {
 }
 
 /// Reads a shared file from a position of its own.
-struct At<'a> {
+pub(crate) struct At<'a> {
     file: &'a File,
     offset: u64,
+}
+
+impl At<'_> {
+    pub(crate) fn new(file: &File, offset: u64) -> At<'_> {
+        At { file, offset }
+    }
 }
 
 impl Read for At<'_> {
@@ -86,21 +97,24 @@ impl Read for At<'_> {
 }
 
 /// Passes bytes on and fails at the end unless there were exactly `expected`.
-struct Exactly<R> {
-    source: R,
+pub(crate) struct Exactly<'a> {
+    source: Box<dyn Read + 'a>,
     expected: u64,
     seen: u64,
 }
 
-impl<R: Read> Read for Exactly<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        let count = self.source.read(buffer)?;
+impl Exactly<'_> {
+    /// Appends the next bytes to a block, `most` of them or all that are left. A file goes there directly, without zeros
+    /// being written first.
+    pub(crate) fn fill(&mut self, block: &mut Vec<u8>, most: u64) -> io::Result<()> {
+        let count = (&mut self.source).take(most).read_to_end(block)?;
+        self.count(count, (count as u64) < most)
+    }
+
+    fn count(&mut self, count: usize, ended: bool) -> io::Result<()> {
         self.seen = self.seen.saturating_add(count as u64);
         let Exactly { expected, seen, .. } = self;
-        if count == 0 && seen < expected {
+        if ended && seen < expected {
             let sentence = format!("it ended after {seen} of {expected} bytes");
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, sentence));
         }
@@ -108,6 +122,17 @@ impl<R: Read> Read for Exactly<R> {
             let sentence = format!("it has more than the {expected} bytes it was listed with");
             return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
         }
+        Ok(())
+    }
+}
+
+impl Read for Exactly<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let count = self.source.read(buffer)?;
+        self.count(count, count == 0)?;
         Ok(count)
     }
 }

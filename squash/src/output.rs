@@ -2,18 +2,22 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::panic::resume_unwind;
+use std::thread;
 
 use spec::verity::{Salt, VerityFacts};
 use spec::{Digest, Hasher};
 
 use crate::PackError;
-use crate::verity::{BLOCK, Leaves};
+use crate::content::At;
+use crate::verity::HashTree;
 
 /// Appends to an image and knows how long it is.
 pub(crate) struct Output<'a> {
     file: BufWriter<&'a mut File>,
     position: u64,
-    verity: Option<Leaves>,
+    salt: Option<Salt>,
 }
 
 /// A file that is finished.
@@ -26,11 +30,11 @@ pub(crate) struct Finished {
 
 impl<'a> Output<'a> {
     /// Starts at the beginning of `file`; what was in it is gone. With a salt it gets a verity area.
-    pub(crate) fn new(file: &'a mut File, verity: Option<Salt>) -> Result<Output<'a>, PackError> {
+    pub(crate) fn new(file: &'a mut File, salt: Option<Salt>) -> Result<Output<'a>, PackError> {
         file.set_len(0).map_err(PackError::Write)?;
         file.seek(SeekFrom::Start(0)).map_err(PackError::Write)?;
         let file = BufWriter::with_capacity(128 << 10, file);
-        Ok(Output { file, position: 0, verity: verity.map(Leaves::new) })
+        Ok(Output { file, position: 0, salt })
     }
 
     /// Where the next byte will be.
@@ -41,9 +45,6 @@ impl<'a> Output<'a> {
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), PackError> {
         self.file.write_all(bytes).map_err(PackError::Write)?;
         self.position += bytes.len() as u64;
-        if let Some(leaves) = &mut self.verity {
-            leaves.append(bytes);
-        }
         Ok(())
     }
 
@@ -53,50 +54,47 @@ impl<'a> Output<'a> {
         self.append(&vec![0; missing as usize])
     }
 
-    /// Puts `head` over the first bytes, appends the verity area, and reads everything back for its digest, which no
-    /// head that is only known now could be part of otherwise.
+    /// Puts `head` over the first bytes, appends the verity area, and reads everything back: the first bytes are what
+    /// hashes begin with, and they were not known before.
     pub(crate) fn finish(mut self, head: &[u8]) -> Result<Finished, PackError> {
         self.file.flush().map_err(PackError::Write)?;
-        let (file, verity) = (self.file.get_mut(), self.verity.take());
-        finish(file, head, verity).map_err(PackError::Write)
+        finish(self.file.get_mut(), head, self.salt).map_err(PackError::Write)
     }
 }
 
-fn finish(file: &mut File, head: &[u8], leaves: Option<Leaves>) -> io::Result<Finished> {
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(head)?;
-    let tree = match leaves {
-        Some(leaves) => {
-            let mut first = [0; BLOCK];
-            file.seek(SeekFrom::Start(0))?;
-            file.read_exact(&mut first)?;
-            Some(leaves.finish(&first))
-        }
-        None => None,
-    };
-    let mut size = file.seek(SeekFrom::End(0))?;
+/// The digest and the hash tree are made at the same time, for each takes a thread as long.
+fn finish(file: &mut File, head: &[u8], salt: Option<Salt>) -> io::Result<Finished> {
+    file.write_all_at(head, 0)?;
+    let data_size = file.seek(SeekFrom::End(0))?;
+    let mut hasher = Hasher::new();
+    let tree = thread::scope(|scope| {
+        let data = || At::new(file, 0).take(data_size);
+        let tree = salt.map(|salt| scope.spawn(move || HashTree::of(data(), salt)));
+        update(&mut hasher, data())?;
+        tree.map(|tree| tree.join().unwrap_or_else(|panic| resume_unwind(panic))).transpose()
+    })?;
+    let mut size = data_size;
     if let Some(tree) = &tree {
         let mut end = BufWriter::with_capacity(128 << 10, &mut *file);
         tree.write(&mut end)?;
         end.flush()?;
         drop(end);
         size = file.stream_position()?;
+        update(&mut hasher, At::new(file, data_size).take(size - data_size))?;
     }
-    Ok(Finished { digest: digest(file, size)?, size, verity: tree.map(|tree| tree.facts()) })
+    Ok(Finished { digest: hasher.finish(), size, verity: tree.map(|tree| tree.facts()) })
 }
 
-fn digest(file: &mut File, size: u64) -> io::Result<Digest> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut hasher = Hasher::new();
+fn update(hasher: &mut Hasher, mut from: impl Read) -> io::Result<()> {
     let mut buffer = vec![0; 256 << 10];
-    let mut left = size;
-    while left > 0 {
-        let part = &mut buffer[..left.min(256 << 10) as usize];
-        file.read_exact(part)?;
-        hasher.update(part);
-        left -= part.len() as u64;
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(hasher.finish())
 }
 
 #[cfg(test)]

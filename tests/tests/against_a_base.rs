@@ -134,3 +134,24 @@ fn a_base_replaces_a_base_and_nothing_else() {
     assert!(context.dir().join("project/src/main.rs").exists());
     assert_eq!(std::fs::read_to_string(context.dir().join("notes.txt")).unwrap(), "precious");
 }
+
+#[test]
+fn a_base_that_runs_alone_finds_its_modules_by_itself() {
+    let context = with_base("kernel");
+    let image = context.path("base/root.squashfs");
+    context.run(Command::new("unsquashfs").args(["-d", "unpacked", &image])).ok();
+    let base = std::fs::read(context.dir().join("base/base.json")).unwrap();
+    let base: serde_json::Value = serde_json::from_slice(&base).unwrap();
+    let release = base["kernel"].as_str().unwrap();
+    // kmod looks into /lib; a base links that to /usr/lib.
+    let root = context.path("unpacked/usr");
+    let modprobe = |name: &str| {
+        let mut modprobe = Command::new("modprobe");
+        context
+            .run(modprobe.args(["-C", "/dev/null", "-d", &root, "-S", release, "--show-depends", name]))
+            .ok()
+    };
+    assert!(modprobe("udp_tunnel").contains("/udp_tunnel.ko"));
+    assert!(modprobe("devname:loop-control").contains("/loop.ko"));
+    assert_eq!(modprobe("ext4"), "builtin ext4");
+}

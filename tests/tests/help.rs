@@ -9,7 +9,20 @@ const PROGRAMS: [(&str, &str, &[&str]); 2] = [
     (
         "extbuild",
         "TENON_EXTBUILD",
-        &["build", "check", "base", "inspect", "kernel", "key", "sign", "verify", "push", "pull", "completions", "man"],
+        &[
+            "build",
+            "check",
+            "base",
+            "inspect",
+            "kernel",
+            "key",
+            "sign",
+            "verify",
+            "push",
+            "pull",
+            "completions",
+            "man",
+        ],
     ),
     ("extfactory", "TENON_EXTFACTORY", &["compose", "completions", "man"]),
 ];

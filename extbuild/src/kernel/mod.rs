@@ -1,5 +1,6 @@
 //! Kernels as their packages unpack (image and headers, `dpkg -x` into one directory), and parts of them.
 
+mod build_files;
 mod error;
 mod modules;
 mod parts;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use kabi::Profile;
 use spec::{Arch, KernelRelease, ModuleName};
 
+pub(crate) use build_files::BuildFiles;
 pub(crate) use error::KernelError;
 pub(crate) use modules::{KernelModule, ModuleDir, release_of};
 pub(crate) use parts::Parts;
@@ -39,6 +41,11 @@ impl Kernel {
     /// Reads an in-tree module, or nothing where the kernel has none of that name.
     pub(crate) fn module(&self, name: &ModuleName) -> Result<Option<KernelModule>, KernelError> {
         self.modules.read(name).transpose()
+    }
+
+    /// What its build left beside the modules.
+    pub(crate) fn build_files(&self) -> Result<BuildFiles, KernelError> {
+        BuildFiles::read(self.modules.path())
     }
 
     /// Is there an in-tree module of that name?

@@ -134,13 +134,19 @@ impl<'a> Linkage<'a> {
         import: &Import,
         standing: &[bool],
     ) -> Option<Reason> {
-        let mut offers = self.offers(index, symbol, standing);
-        let same_crc = offers.clone().find(|offer| has_same_version(module, import, offer.export));
-        match (same_crc, offers.next()) {
-            (Some(offer), _) => self.restricted(module, symbol, &offer),
+        // For a proprietary module, what is for others does not exist: kernel/module/main.c, `find_symbol` with `gplok`.
+        let is_hidden = |offer: &Offer<'_>| offer.export.gpl && is_proprietary(module);
+        let offers = self.offers(index, symbol, standing);
+        let mut visible = offers.clone().filter(|offer| !is_hidden(offer));
+        let same_crc = visible.clone().find(|offer| has_same_version(module, import, offer.export));
+        match (same_crc, visible.next()) {
+            (Some(offer), _) => self.outside_namespace(module, symbol, &offer),
             (None, Some(other)) => Some(self.mismatch(module, symbol, import, &other)),
             (None, None) if import.weak => None,
-            (None, None) => Some(self.missing(module, symbol, import)),
+            (None, None) => Some(match offers.clone().next() {
+                Some(hidden) => gpl_only(module, symbol, &hidden),
+                None => self.missing(module, symbol, import),
+            }),
         }
     }
 
@@ -175,9 +181,12 @@ impl<'a> Linkage<'a> {
             return None;
         }
         let first = |symbol| self.offers(index, symbol, standing).next();
-        let mut imports = module.imports.keys().filter_map(|symbol| Some((symbol, first(symbol)?)));
-        let (symbol, owner) = imports.clone().find(|(_, offer)| self.tainted.has(&offer.source))?;
-        let (restricted, _) = imports.find(|(_, offer)| offer.export.gpl)?;
+        let mut imports =
+            module.imports.iter().filter_map(|(symbol, import)| Some((symbol, import, first(symbol)?)));
+        let (symbol, taking, owner) = imports.clone().find(|(.., offer)| self.tainted.has(&offer.source))?;
+        // Once it is tainted, a weak import of what is for others is absent, and no error.
+        let is_used = |import: &Import| !import.weak || import.place < taking.place;
+        let (restricted, ..) = imports.find(|(_, import, offer)| offer.export.gpl && is_used(import))?;
         let (name, owner) = (module.name.as_str(), owner.source.module());
         let sentence = format!(
             "module {name} takes symbol {symbol} from the proprietary module {owner}, and so may not use {restricted}, which is for GPL-compatible modules only"
@@ -229,17 +238,7 @@ impl<'a> Linkage<'a> {
         }
     }
 
-    fn restricted(&self, module: &Module, symbol: &SymbolName, offer: &Offer<'_>) -> Option<Reason> {
-        let license = module.license.as_ref().map_or("none", |license| license.as_str());
-        let refused = |sentence: String| Reason::new(ReasonCode::SymbolRestricted, sentence);
-        if offer.export.gpl && is_proprietary(module) {
-            let sentence = format!(
-                "module {} has licence {license:?}; {} exports symbol {symbol} to GPL-compatible modules only",
-                module.name,
-                offer.source.text()
-            );
-            return Some(refused(sentence).wanted_found("GPL-compatible", license));
-        }
+    fn outside_namespace(&self, module: &Module, symbol: &SymbolName, offer: &Offer<'_>) -> Option<Reason> {
         let namespace = offer.export.namespace.as_ref()?;
         let is_lenient = self.host.profile.option(KernelOption::AllowMissingNamespaceImports) == Some(true);
         if is_open_to(namespace.as_str(), module, is_lenient) {
@@ -249,12 +248,23 @@ impl<'a> Linkage<'a> {
             "module {} uses symbol {symbol} without importing its namespace {namespace}",
             module.name
         );
-        let reason = refused(sentence).wanted_found(namespace.as_str(), "none");
+        let reason = Reason::new(ReasonCode::SymbolRestricted, sentence);
+        let reason = reason.wanted_found(namespace.as_str(), "none");
         Some(match namespace.as_str().starts_with("module:") {
             true => reason,
             false => reason.hint(format!("import it in the module's source: MODULE_IMPORT_NS({namespace})")),
         })
     }
+}
+
+fn gpl_only(module: &Module, symbol: &SymbolName, offer: &Offer<'_>) -> Reason {
+    let license = module.license.as_ref().map_or("none", |license| license.as_str());
+    let sentence = format!(
+        "module {} has licence {license:?}; {} exports symbol {symbol} to GPL-compatible modules only",
+        module.name,
+        offer.source.text()
+    );
+    Reason::new(ReasonCode::SymbolRestricted, sentence).wanted_found("GPL-compatible", license)
 }
 
 /// The loader's `check_version` (kernel/module/version.c): an export without a version goes with everything, and a

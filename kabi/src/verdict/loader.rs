@@ -74,15 +74,19 @@ fn wrong_vermagic(profile: &Profile, module: &Module) -> Option<Reason> {
     Some(reason.subject(name).wanted_found(wanted, found))
 }
 
-/// What a vermagic says besides the release (linux/vermagic.h).
+/// What a vermagic says besides the release (linux/vermagic.h), with the blank at its end that the kernel compares too.
 fn flags(vermagic: &str) -> &str {
-    vermagic.split_once(' ').map_or("", |(_, flags)| flags.trim_end())
+    vermagic.split_once(' ').map_or("", |(_, flags)| flags)
 }
 
 /// Without vermagic or versions of symbols the kernel asks `try_to_force_load` (kernel/module/main.c), which says no
 /// but for CONFIG_MODULE_FORCE_LOAD, and taints the kernel otherwise.
 fn unversioned(profile: &Profile, module: &Module, force: &[ModuleName]) -> Option<Reason> {
-    let lacks = match (&module.vermagic, module.versioned || !has_versions(profile)) {
+    let needs_versions = has_versions(profile);
+    let lacks = match (&module.vermagic, module.versioned || !needs_versions) {
+        (Some(_), true) if needs_versions && exports_without_versions(module) => {
+            "no versions of the symbols that it exports"
+        }
         (Some(_), true) => return None,
         (None, true) => "no vermagic",
         (Some(_), false) => "no versions of symbols",
@@ -105,6 +109,14 @@ fn unversioned(profile: &Profile, module: &Module, force: &[ModuleName]) -> Opti
             )))
         }
     }
+}
+
+/// Lacks one of the tables of exports its versions? (kernel/module/main.c, `check_export_symbol_versions`)
+fn exports_without_versions(module: &Module) -> bool {
+    [false, true].into_iter().any(|gpl| {
+        let mut table = module.exports.values().filter(|export| export.gpl == gpl).peekable();
+        table.peek().is_some() && table.all(|export| export.crc.is_none())
+    })
 }
 
 /// Does the kernel compare versions of symbols?

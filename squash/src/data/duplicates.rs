@@ -108,7 +108,7 @@ impl<'a> Duplicates<'a> {
 
     fn hold(&self, place: usize, content: &Content) -> Result<Content, PackError> {
         let mut bytes = Vec::with_capacity(content.len() as usize);
-        let read = content.open().and_then(|mut reader| reader.read_to_end(&mut bytes));
+        let read = content.reader().and_then(|mut reader| reader.fill(&mut bytes, u64::MAX));
         read.map_err(|source| self.unreadable(place, source))?;
         Ok(Content::Bytes(bytes))
     }

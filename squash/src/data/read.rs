@@ -1,7 +1,5 @@
 //! Reads the content of all files and cuts it into the blocks of the image. What is read twice, `duplicates` tells.
 
-use std::io::Read;
-
 use super::duplicates::{Duplicates, Own, Sharing};
 use super::fragments::{FragmentRef, Fragments};
 use super::store::Packed;
@@ -83,13 +81,13 @@ impl<'a> Reader<'a, '_> {
     fn read_own(&mut self, place: usize, own: &Own<'_>) -> Result<Stored, PackError> {
         let path = self.nodes[place].path;
         let failed = |source| PackError::Read { path: path.clone(), source };
-        let mut reader = own.content.open().map_err(failed)?;
+        let mut reader = own.content.reader().map_err(failed)?;
         let mut hasher = blake3::Hasher::new();
         let mut stored = Stored::Blocks;
         loop {
             let left = own.content.len().min(self.block_size as u64);
             let mut block = Vec::with_capacity(left as usize);
-            (&mut reader).take(self.block_size as u64).read_to_end(&mut block).map_err(failed)?;
+            reader.fill(&mut block, self.block_size as u64).map_err(failed)?;
             if block.is_empty() {
                 break;
             }

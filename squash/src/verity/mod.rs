@@ -5,8 +5,7 @@
 //! `veritysetup format --hash-offset` would write with the same salt and UUID, and both follow from what is built:
 //! one tree and one choice of options have one verity area.
 //!
-//! [`Leaves`] hashes an image while it goes by, [`HashTree`] is what comes out of that, and [`check`] holds an image
-//! against the facts that were signed.
+//! [`HashTree`] is made of an image, and [`check`] holds an image against the facts that were signed.
 
 use spec::verity::{BLOCK_SIZE, Salt};
 use spec::{Digest, Hasher};
@@ -17,7 +16,7 @@ mod tree;
 
 pub use check::{VerityFault, check, claimed};
 pub use superblock::{MAGIC, Superblock, SuperblockError};
-pub use tree::{HashTree, Leaves};
+pub use tree::HashTree;
 
 /// Bytes of a block, as slices count them.
 pub const BLOCK: usize = BLOCK_SIZE as usize;

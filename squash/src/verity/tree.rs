@@ -1,63 +1,14 @@
-//! The hash tree, made while the image goes by.
+//! The hash tree of an image.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
+use spec::Digest;
 use spec::verity::{BLOCK_SIZE, Salt, VerityFacts};
-use spec::{Digest, Hasher};
 
 use super::{BLOCK, BlockHasher, FANOUT, HASH, Superblock};
 
-/// The hashes of the blocks of an image so far. They stay in memory until the end: 32 bytes for each 4096 of the
-/// image, so 2 MB for 256 MB.
-#[derive(Debug, Clone)]
-pub struct Leaves {
-    salt: Salt,
-    hasher: BlockHasher,
-    /// The hash of the block that is not complete yet, and how many of its bytes are in it.
-    current: Hasher,
-    filled: usize,
-    hashes: Vec<Digest>,
-}
-
-impl Leaves {
-    /// The hashes of nothing yet.
-    pub fn new(salt: Salt) -> Leaves {
-        let hasher = BlockHasher::new(salt);
-        Leaves { salt, current: hasher.start(), hasher, filled: 0, hashes: Vec::new() }
-    }
-
-    /// Takes the next bytes of the image, however many.
-    pub fn append(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let (part, rest) = bytes.split_at(bytes.len().min(BLOCK - self.filled));
-            self.current.update(part);
-            self.filled += part.len();
-            if self.filled == BLOCK {
-                let block = std::mem::replace(&mut self.current, self.hasher.start());
-                self.hashes.push(block.finish());
-                self.filled = 0;
-            }
-            bytes = rest;
-        }
-    }
-
-    /// Makes the tree of an image whose first block is this one, whatever came first: the superblock of an image
-    /// can be written only when everything after it is known.
-    ///
-    /// An image without a whole last block is hashed as if zeros filled it; they must then be written, too. There is
-    /// no empty image, because the first block is always there.
-    pub fn finish(mut self, first: &[u8; BLOCK]) -> HashTree {
-        if self.filled > 0 {
-            self.append(&vec![0; BLOCK - self.filled]);
-        }
-        let first = self.hasher.hash(first);
-        match self.hashes.first_mut() {
-            Some(hash) => *hash = first,
-            None => self.hashes.push(first),
-        }
-        HashTree::above(self.hashes, self.salt, &self.hasher)
-    }
-}
+/// How many blocks are read at once.
+const BLOCKS_READ: usize = 64;
 
 /// The hash tree of an image.
 #[derive(Debug, Clone)]
@@ -70,11 +21,30 @@ pub struct HashTree {
 }
 
 impl HashTree {
-    /// `leaves` has at least one hash.
-    fn above(leaves: Vec<Digest>, salt: Salt, hasher: &BlockHasher) -> HashTree {
-        let data_blocks = leaves.len() as u64;
+    /// Hashes an image. One without a whole last block is hashed as if zeros filled it, which must then be written, too;
+    /// an empty one is a block of zeros.
+    ///
+    /// The hashes stay in memory: 32 bytes for each 4096 of the image, so 2 MB for 256 MB.
+    pub fn of(mut image: impl Read, salt: Salt) -> io::Result<HashTree> {
+        let hasher = BlockHasher::new(salt);
+        let mut hashes = Vec::new();
+        let mut chunk = Vec::with_capacity(BLOCKS_READ * BLOCK);
+        loop {
+            chunk.clear();
+            let read = (&mut image).take((BLOCKS_READ * BLOCK) as u64).read_to_end(&mut chunk)?;
+            if read == 0 && !hashes.is_empty() {
+                break;
+            }
+            chunk.resize(read.next_multiple_of(BLOCK).max(BLOCK), 0);
+            hashes.extend(chunk.chunks(BLOCK).map(|block| hasher.hash(block)));
+        }
+        Ok(HashTree::above(hashes, salt, &hasher))
+    }
+
+    /// The tree above the hashes of the data, of which there is at least one.
+    fn above(mut hashes: Vec<Digest>, salt: Salt, hasher: &BlockHasher) -> HashTree {
+        let data_blocks = hashes.len() as u64;
         let mut levels = Vec::new();
-        let mut hashes = leaves;
         while hashes.len() > 1 {
             let above = blocks(&hashes).map(|block| hasher.hash(&block)).collect();
             levels.push(std::mem::replace(&mut hashes, above));
@@ -118,33 +88,31 @@ mod tests {
         bytes
     }
 
+    fn tree(image: &[u8]) -> HashTree {
+        HashTree::of(image, Salt::new(SALT)).unwrap()
+    }
+
     #[test]
     fn the_root_of_one_block_is_its_hash() {
-        let tree = Leaves::new(Salt::new(SALT)).finish(&[1; BLOCK]);
+        let tree = tree(&[1; BLOCK]);
         assert_eq!(tree.facts().root_hash, Digest::of(&[&SALT[..], &[1; BLOCK]].concat()));
         assert_eq!((tree.facts().hash_offset, area(&tree).len()), (BLOCK_SIZE, BLOCK));
     }
 
     #[test]
-    fn the_first_block_counts_as_it_is_at_the_end() {
-        let tree_of = |image: &[u8]| {
-            let mut leaves = Leaves::new(Salt::new(SALT));
-            leaves.append(image);
-            leaves.finish(&[3; BLOCK])
-        };
-        let [early, late] = [0, 3].map(|first| tree_of(&[vec![first; BLOCK], vec![5; 200 * BLOCK]].concat()));
-        assert_eq!(early.facts(), late.facts());
-        assert_eq!(area(&early), area(&late));
-        assert_eq!(area(&late).len() as u64, area_len(late.facts().hash_offset));
+    fn an_image_of_any_length_has_the_area_that_is_made_room_for() {
+        for blocks in [1, 2, BLOCKS_READ, BLOCKS_READ + 1, FANOUT as usize, FANOUT as usize + 1, 300] {
+            let tree = tree(&vec![5; blocks * BLOCK]);
+            assert_eq!(tree.facts().hash_offset, (blocks * BLOCK) as u64);
+            assert_eq!(area(&tree).len() as u64, area_len(tree.facts().hash_offset));
+        }
     }
 
     #[test]
     fn a_block_that_is_not_whole_is_one_with_zeros() {
-        let mut short = Leaves::new(Salt::new(SALT));
-        short.append(&[1; BLOCK + 10]);
-        let mut whole = short.clone();
-        whole.append(&[0; BLOCK - 10]);
-        let [short, whole] = [short, whole].map(|leaves| leaves.finish(&[1; BLOCK]).facts());
-        assert_eq!(short, whole);
+        let short = [1; BLOCK + 10];
+        let whole = [&short[..], &[0; BLOCK - 10]].concat();
+        assert_eq!(tree(&short).facts(), tree(&whole).facts());
+        assert_eq!(tree(&[]).facts(), tree(&[0; BLOCK]).facts());
     }
 }

@@ -4,7 +4,7 @@
 
 use spec::verity::Salt;
 use squash::image::{Image, Limits, Rule};
-use squash::verity::Leaves;
+use squash::verity::HashTree;
 
 use crate::craft::{BLOCK, Craft, What, field, superblock};
 use crate::seen::{assert_same, by_checker, by_kernel};
@@ -538,10 +538,8 @@ fn hidden_inode() -> Craft {
 /// The base and its hash tree.
 fn with_verity() -> Craft {
     let base = base();
-    let mut leaves = Leaves::new(Salt::new([7; 32]));
-    leaves.append(&base.bytes);
     let mut area = Vec::new();
-    leaves.finish(base.bytes[..4096].try_into().unwrap()).write(&mut area).unwrap();
+    HashTree::of(base.bytes.as_slice(), Salt::new([7; 32])).unwrap().write(&mut area).unwrap();
     let at = base.bytes.len();
     base.append(&area).marked("verity", at)
 }

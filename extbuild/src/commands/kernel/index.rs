@@ -1,38 +1,25 @@
 //! `extbuild kernel index`
 
 use std::fs::{self, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use kabi::index::{self, Inputs};
 use kabi::{Module, ModuleIndex, Record, decompress};
-use spec::artifact::limits;
 use spec::{KernelRelease, ModuleName};
 use terminal::{Failure, Place};
 use walkdir::WalkDir;
 
 use crate::cli::KernelIndexArgs;
-use crate::kernel::{KernelError, release_of};
+use crate::kernel::{BuildFiles, KernelError, release_of};
 
 pub(crate) fn run(args: KernelIndexArgs) -> Result<(), Failure> {
     let KernelIndexArgs { modules, output } = args;
     let release = release_of(&modules)?;
     let record = Record::new(read_all(&modules, &release, &find(&modules)?)?)?;
-    let text = |name: &str| optional(modules.join(name), |path| fs::read_to_string(path));
-    let (order, builtin) = (text("modules.order")?, text("modules.builtin")?);
-    let read = |path: &PathBuf| terminal::read_regular(path, limits::FACTS);
-    let builtin_modinfo = optional(modules.join("modules.builtin.modinfo"), read)?;
-    let index = index::build(&Inputs {
-        release: &release,
-        base: &record,
-        extensions: &[],
-        order: order.as_deref(),
-        builtin: builtin.as_deref(),
-        builtin_modinfo: builtin_modinfo.as_deref(),
-    })?;
+    let index = BuildFiles::read(&modules)?.index(&release, &record)?;
     write(&index, &output)?;
     terminal::success(&format!("{} has the index of {} modules", output.display(), record.modules().len()));
     Ok(())
@@ -83,15 +70,6 @@ fn read_module(directory: &Path, release: &KernelRelease, file: &Path) -> Result
     let bytes = decompress(&relative, bytes)
         .map_err(|source| KernelError::Compressed { file: file.to_owned(), source })?;
     Module::parse(&path, &bytes).map_err(|source| KernelError::Module { file: file.to_owned(), source })
-}
-
-/// Reads a file that not every kernel has.
-fn optional<T>(path: PathBuf, read: impl FnOnce(&PathBuf) -> std::io::Result<T>) -> Result<Option<T>, Place> {
-    match read(&path) {
-        Ok(content) => Ok(Some(content)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Place::cannot("read", path)(error)),
-    }
 }
 
 /// Each file appears whole or not at all, and for everybody to read.

@@ -105,9 +105,12 @@ fn the_flags_of_the_vermagic_count() {
     let reason = the_reason(
         &rules().judge(built_for(preempt)),
         ReasonCode::VermagicMismatch,
-        "module x is built for a kernel with \"SMP preempt mod_unload modversions\"; that of the base has \"SMP mod_unload modversions\"",
+        "module x is built for a kernel with \"SMP preempt mod_unload modversions \"; that of the base has \"SMP mod_unload modversions \"",
     );
-    assert_eq!(reason.found.as_deref(), Some("SMP preempt mod_unload modversions"));
+    assert_eq!(reason.found.as_deref(), Some("SMP preempt mod_unload modversions "));
+    // The kernel compares every byte.
+    let verdict = rules().judge(built_for("6.1.0-test SMP mod_unload modversions"));
+    assert_eq!(reasons(&verdict)[0].code, ReasonCode::VermagicMismatch);
     let another_release = rules().judge(built_for("6.1.0-other SMP mod_unload modversions "));
     assert_eq!(reasons(&another_release)[0].code, ReasonCode::KernelMismatch);
 }
@@ -130,6 +133,11 @@ fn what_does_not_say_what_it_was_built_for_needs_leave() {
     let judged = |rules: Rules| rules.judge_as_is(no_versions());
     assert_eq!(reasons(&judged(rules()))[0].code, ReasonCode::ModuleUnversioned);
     assert_eq!(notes(&judged(allowed()))[0].0, ReasonCode::ModuleUnversioned);
+    let exporter = || ModuleFile::new("x").export("give", 0).layout(LAYOUT.size, LAYOUT.init, LAYOUT.exit);
+    let sentence = "module x has no versions of the symbols that it exports: nobody can say whether it fits, and \
+        loading it would taint the kernel";
+    the_reason(&rules().judge(signed(exporter().parse(), "0a0b")), ReasonCode::ModuleUnversioned, sentence);
+    assert!(fits(&rules().judge(signed(exporter().export("other", 7).parse(), "0a0b"))));
     let never =
         Rules { config: "CONFIG_MODVERSIONS=y\n# CONFIG_MODULE_FORCE_LOAD is not set\n", ..allowed() };
     let sentence = "module x has no versions of symbols, and the kernel loads no module by force";
@@ -272,6 +280,15 @@ fn a_proprietary_module_spoils_gpl_only_symbols_for_those_that_use_it() {
 
 fn tunnel() -> Module {
     module("tunnel", &[("module_layout", 1)], &[("tunnel_send", 3)])
+}
+
+#[test]
+fn what_is_for_others_does_not_exist_for_a_proprietary_module() {
+    let file =
+        || ModuleFile::new("x").without("license").info("license", "NVIDIA").import("module_layout", 1);
+    let with = |file: ModuleFile| verdicts(&[tunnel()], &[("x", &[file.parse()])]).remove(0);
+    assert!(fits(&with(file().weak("tunnel_send").version("tunnel_send", 99))));
+    assert_eq!(reasons(&with(file().import("tunnel_send", 3)))[0].code, ReasonCode::SymbolRestricted);
 }
 
 #[test]
