@@ -43,10 +43,10 @@ impl Ground {
         Ok(of_kernel(profile))
     }
 
-    /// The same for the judge.
-    pub(crate) fn host(&self, signatures: SignatureRule) -> Host<'_> {
+    /// The same for the judge; `others` were not chosen and could be.
+    pub(crate) fn host<'a>(&'a self, signatures: SignatureRule, others: &'a [Candidate<'a>]) -> Host<'a> {
         let Ground { path: _, profile, modules, paths } = self;
-        Host { profile, modules: modules.as_ref(), paths: paths.as_ref(), signatures, others: &[] }
+        Host { profile, modules: modules.as_ref(), paths: paths.as_ref(), signatures, others }
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn require(
     let mut fits = Vec::new();
     for kernel in kernels {
         let ground = Ground::open(kernel)?;
-        for verdict in kabi::judge(&ground.host(signatures), &[facts.candidate()]) {
+        for verdict in kabi::judge(&ground.host(signatures, &[]), &[facts.candidate()]) {
             match verdict {
                 Verdict::Fits(proof) => fits.push(proof),
                 Verdict::Unfit(reasons) => {

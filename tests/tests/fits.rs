@@ -140,6 +140,13 @@ fn modules_of_another_extension_are_not_shipped_again() {
     let said = context.extbuild(&["fits", "oci:out", "oci:alone", "--kernel", "base"]);
     assert_eq!(said.code, Some(1), "{said}");
     assert!(said.stdout.contains("module ip6_udp_tunnel is in extension wireguard already"), "{said}");
+    // What lies beside it in the layout and would help is named.
+    let with = ["--with", "oci:out:wireguard-1.0.0", "-o", "oci:out"];
+    context.extbuild(&[&common[..], &with[..]].concat()).ok();
+    let said = context.extbuild(&["fits", "oci:out:vxlan-1.0.0", "--kernel", "base"]);
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stdout.contains("extension wireguard exports it, which was not chosen"), "{said}");
+    assert!(said.stdout.contains("hint: add extension wireguard"), "{said}");
 }
 
 #[test]

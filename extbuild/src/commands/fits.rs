@@ -1,5 +1,6 @@
 //! `extbuild fits`
 
+use catalog::{Descriptor, Layout};
 use kabi::{Candidate, SignatureRule, Verdict};
 use serde_json::{Value, json};
 use spec::{Diagnose, Outcome, Reason};
@@ -13,14 +14,18 @@ pub(crate) fn run(args: FitsArgs) -> Result<(), Failure> {
     let FitsArgs { references, kernels, sig_enforce, json } = args;
     let signatures = if sig_enforce { SignatureRule::Enforced } else { SignatureRule::AsBuilt };
     let mut extensions = Vec::new();
+    let mut others = Vec::new();
     for reference in references {
         let (layout, manifest) = find(reference)?;
         extensions.push(Facts::of(layout.read_extension(&manifest)?)?);
+        others.extend(beside(&layout, &manifest));
     }
+    others.retain(|other| extensions.iter().all(|chosen| chosen.config.name != other.config.name));
     let grounds = kernels.iter().map(|path| Ground::open(path)).collect::<Result<Vec<_>, _>>()?;
     let candidates: Vec<Candidate<'_>> = extensions.iter().map(Facts::candidate).collect();
-    let judged: Vec<Vec<Verdict>> =
-        grounds.iter().map(|ground| kabi::judge(&ground.host(signatures), &candidates)).collect();
+    let others: Vec<Candidate<'_>> = others.iter().map(Facts::candidate).collect();
+    let judge = |ground: &Ground| kabi::judge(&ground.host(signatures, &others), &candidates);
+    let judged: Vec<Vec<Verdict>> = grounds.iter().map(judge).collect();
     match json {
         true => terminal::json(&to_json(&extensions, &grounds, &judged))?,
         false => print(&extensions, &grounds, &judged)?,
@@ -29,6 +34,12 @@ pub(crate) fn run(args: FitsArgs) -> Result<(), Failure> {
         0 => Ok(()),
         unfit => Err(DoNotFit { unfit, pairs: extensions.len() * grounds.len() }.into()),
     }
+}
+
+/// The other extensions of a layout: one of them may have what is missing. What cannot be read is no help.
+fn beside(layout: &Layout, chosen: &Descriptor) -> Vec<Facts> {
+    let entries = layout.extensions().into_iter().filter(|entry| entry.descriptor.digest != chosen.digest);
+    entries.filter_map(|entry| Facts::of(layout.read_extension(&entry.descriptor).ok()?).ok()).collect()
 }
 
 /// A row for each pair; below, what is to be said about it.

@@ -3,12 +3,12 @@
 //! The loader refuses a second module of a name (kernel/module/main.c, add_unformed_module), and one that exports what
 //! is exported already (verify_exported_symbols).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use spec::{ExtensionName, ModuleName, Reason, ReasonCode};
 
 use super::Candidate;
-use crate::{Module, SymbolName};
+use crate::{Module, Record, SymbolName};
 
 /// Who has it already.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,25 @@ impl Holder<'_> {
             }
         }
     }
+}
+
+/// Symbols that two modules of the same extension export.
+pub(super) fn within(record: &Record) -> Vec<Reason> {
+    let mut first: HashMap<&SymbolName, &Module> = HashMap::new();
+    let mut reasons = Vec::new();
+    for module in record.modules() {
+        for symbol in module.exports.keys() {
+            if let Some(other) = first.insert(symbol, module) {
+                let sentence = format!(
+                    "module {} exports symbol {symbol}, which module {} exports already",
+                    module.name, other.name
+                );
+                let reason = Reason::new(ReasonCode::SymbolDuplicate, sentence);
+                reasons.push(reason.subject(module.name.as_str()).symbol(symbol.as_str()));
+            }
+        }
+    }
+    reasons
 }
 
 /// The first candidate that has a module or an exported symbol of one before it, or is of another version of the same

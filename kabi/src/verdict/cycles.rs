@@ -1,6 +1,6 @@
 //! Modules that wait for each other: none of them can be first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use spec::{Reason, ReasonCode};
 
@@ -22,7 +22,7 @@ pub(super) fn first(candidates: &[Candidate<'_>], standing: &[bool]) -> Option<C
         .filter(|index| standing[*index])
         .flat_map(|index| candidates[index].record.modules().iter().map(move |module| (index, module)))
         .collect();
-    let exporters: BTreeMap<&SymbolName, usize> = modules
+    let exporters: HashMap<&SymbolName, usize> = modules
         .iter()
         .enumerate()
         .flat_map(|(place, (_, module))| module.exports.keys().map(move |symbol| (symbol, place)))

@@ -1,6 +1,6 @@
 //! What each import of a set of modules is bound to, and why it is not.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use spec::{ExtensionName, ModuleName, Reason, ReasonCode};
 
@@ -9,6 +9,9 @@ use super::{Candidate, Host, rebuild_hint};
 use crate::module::MODULE_LAYOUT;
 use crate::profile::Owner;
 use crate::{Crc, Export, Import, KernelOption, Module, SymbolName};
+
+/// Reasons after which no further module of an extension is looked at: a module for another kernel has hundreds.
+const REASONS_MAX: usize = 10_000;
 
 /// Binds the imports of all candidates.
 pub(super) struct Linkage<'a> {
@@ -23,7 +26,7 @@ pub(super) struct Linkage<'a> {
 pub(super) struct Exporters<'a> {
     host: &'a Host<'a>,
     /// In the order of the candidates.
-    candidates: BTreeMap<&'a SymbolName, Vec<Offer<'a>>>,
+    candidates: HashMap<&'a SymbolName, Vec<Offer<'a>>>,
 }
 
 /// An export that an import could be bound to.
@@ -52,6 +55,10 @@ impl<'a> Source<'a> {
         }
     }
 
+    fn is_of(&self, candidate: usize) -> bool {
+        matches!(self, Source::Candidate { index, .. } if *index == candidate)
+    }
+
     fn module(&self) -> &'a str {
         match self {
             Source::Kernel => "vmlinux",
@@ -62,12 +69,16 @@ impl<'a> Source<'a> {
 
 impl<'a> Exporters<'a> {
     fn new(host: &'a Host<'a>, candidates: &'a [Candidate<'a>]) -> Exporters<'a> {
-        let mut exporters: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut exporters: HashMap<&SymbolName, Vec<Offer<'a>>> = HashMap::new();
         for (index, candidate) in candidates.iter().enumerate() {
             for module in candidate.record.modules() {
                 let source = Source::Candidate { index, extension: candidate.name, module: &module.name };
                 for (symbol, export) in &module.exports {
-                    exporters.entry(symbol).or_default().push(Offer { export, source });
+                    let offers = exporters.entry(symbol).or_default();
+                    // A second one of the same extension is refused for that, and need not be looked at.
+                    if offers.last().is_none_or(|last| !last.source.is_of(index)) {
+                        offers.push(Offer { export, source });
+                    }
                 }
             }
         }
@@ -97,7 +108,7 @@ impl<'a> Exporters<'a> {
 impl<'a> Linkage<'a> {
     pub(super) fn new(host: &'a Host<'a>, candidates: &'a [Candidate<'a>]) -> Linkage<'a> {
         let exporters = Exporters::new(host, candidates);
-        let tainted = Tainted::new(host.modules, candidates, &exporters);
+        let tainted = Tainted::new(host.modules, candidates);
         let layout = MODULE_LAYOUT.parse().expect("the name is a symbol");
         Linkage { host, candidates, exporters, tainted, layout }
     }
@@ -106,6 +117,9 @@ impl<'a> Linkage<'a> {
     pub(super) fn reasons(&self, index: usize, standing: &[bool]) -> Vec<Reason> {
         let mut reasons = Vec::new();
         for module in self.candidates[index].record.modules() {
+            if reasons.len() > REASONS_MAX {
+                break;
+            }
             reasons.extend(self.no_layout(module));
             reasons.extend(self.inherited_taint(index, module, standing));
             for (symbol, import) in &module.imports {
@@ -177,7 +191,7 @@ impl<'a> Linkage<'a> {
 
     /// A module that takes symbols from a proprietary one may take no GPL-only symbols besides.
     fn inherited_taint(&self, index: usize, module: &Module, standing: &[bool]) -> Option<Reason> {
-        if is_proprietary(module) {
+        if self.tainted.is_empty() || is_proprietary(module) {
             return None;
         }
         let first = |symbol| self.offers(index, symbol, standing).next();

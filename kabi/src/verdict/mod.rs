@@ -254,6 +254,7 @@ impl<'a> Court<'a> {
         // Modules of another release are in a directory of their own and get in nobody's way.
         if reasons.is_empty() {
             reasons.extend(modules.iter().flat_map(|module| self.duplicate(module)));
+            reasons.extend(conflict::within(candidate.record));
         }
         for module in modules {
             reasons.extend(loader::refusals(profile, module, candidate.force));

@@ -4,13 +4,13 @@
 //! `license_is_gpl_compatible`), and a module that takes a symbol from such a one, too (`inherit_taint`). GPL-only
 //! symbols are not for either.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use spec::ModuleName;
 
 use super::Candidate;
-use super::linkage::{Exporters, Source};
-use crate::{Module, Record};
+use super::linkage::Source;
+use crate::{Module, Record, SymbolName};
 
 /// Licences that may use GPL-only symbols: `license_is_gpl_compatible` (linux/license.h).
 const GPL_COMPATIBLE: [&str; 6] =
@@ -29,43 +29,51 @@ pub(super) struct Tainted<'a> {
 }
 
 impl<'a> Tainted<'a> {
-    pub(super) fn new(
-        base: Option<&'a Record>,
-        candidates: &'a [Candidate<'a>],
-        exporters: &Exporters<'a>,
-    ) -> Tainted<'a> {
-        let modules: Vec<(usize, &Module)> = candidates
-            .iter()
-            .enumerate()
+    pub(super) fn new(base: Option<&'a Record>, candidates: &'a [Candidate<'a>]) -> Tainted<'a> {
+        let in_base = base.into_iter().flat_map(Record::modules).filter(|module| is_proprietary(module));
+        let in_base: Vec<&Module> = in_base.collect();
+        let all = candidates.iter().enumerate();
+        let modules: Vec<(usize, &Module)> = all
             .flat_map(|(index, candidate)| {
                 candidate.record.modules().iter().map(move |module| (index, module))
             })
             .collect();
-        let in_base = base.into_iter().flat_map(Record::modules);
-        let by_licence = modules.iter().filter(|(_, module)| is_proprietary(module));
+        let own: Vec<(usize, &Module)> =
+            modules.iter().copied().filter(|(_, module)| is_proprietary(module)).collect();
         let mut tainted = Tainted {
-            base: in_base.filter(|module| is_proprietary(module)).map(|module| &module.name).collect(),
-            candidates: by_licence.map(|(index, module)| (*index, &module.name)).collect(),
+            base: in_base.iter().map(|module| &module.name).collect(),
+            candidates: own.iter().map(|(index, module)| (*index, &module.name)).collect(),
         };
-        // Every round but the last adds a module; nearly always there is nothing to inherit.
-        while !(tainted.base.is_empty() && tainted.candidates.is_empty()) {
-            let heirs: Vec<(usize, &ModuleName)> = modules
-                .iter()
-                .filter(|(index, module)| !tainted.candidates.contains(&(*index, &module.name)))
-                .filter(|(_, module)| {
-                    module
-                        .imports
-                        .keys()
-                        .any(|symbol| exporters.of(symbol).any(|export| tainted.has(&export.source)))
-                })
-                .map(|(index, module)| (*index, &module.name))
-                .collect();
-            if heirs.is_empty() {
-                break;
-            }
-            tainted.candidates.extend(heirs);
+        // Nearly always there is nothing to inherit.
+        if !tainted.is_empty() {
+            let givers = in_base.into_iter().chain(own.into_iter().map(|(_, module)| module)).collect();
+            tainted.inherit(&modules, givers);
         }
         tainted
+    }
+
+    /// Follows the symbols from `givers` to whoever imports them, and on from there.
+    fn inherit(&mut self, modules: &[(usize, &'a Module)], mut givers: Vec<&'a Module>) {
+        let mut importers: HashMap<&SymbolName, Vec<usize>> = HashMap::new();
+        for (place, (_, module)) in modules.iter().enumerate() {
+            for symbol in module.imports.keys() {
+                importers.entry(symbol).or_default().push(place);
+            }
+        }
+        // Each symbol is followed once.
+        while let Some(giver) = givers.pop() {
+            for place in giver.exports.keys().filter_map(|symbol| importers.remove(symbol)).flatten() {
+                let (index, heir) = modules[place];
+                if self.candidates.insert((index, &heir.name)) {
+                    givers.push(heir);
+                }
+            }
+        }
+    }
+
+    /// Is nobody proprietary? Nearly always.
+    pub(super) fn is_empty(&self) -> bool {
+        self.base.is_empty() && self.candidates.is_empty()
     }
 
     pub(super) fn has(&self, source: &Source<'a>) -> bool {

@@ -191,6 +191,17 @@ fn an_exported_symbol_is_there_once() {
 }
 
 #[test]
+fn two_modules_of_one_extension_do_not_export_the_same() {
+    let twins = [module("a", &[], &[("give", 5)]), module("b", &[], &[("give", 5)])];
+    let reason = the_reason(
+        &verdicts(&[], &[("twins", &twins)])[0],
+        ReasonCode::SymbolDuplicate,
+        "module b exports symbol give, which module a exports already",
+    );
+    assert_eq!((reason.subject.as_deref(), reason.symbol.as_deref()), (Some("b"), Some("give")));
+}
+
+#[test]
 fn what_is_unfit_is_in_nobodys_way() {
     let file = ModuleFile::new("tunnel").without("vermagic").info("vermagic", "6.1.0-near SMP ");
     let wrong_kernel = file.export("tunnel_send", 3).parse();
