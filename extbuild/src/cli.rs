@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use catalog::Reference;
+use catalog::{Descriptor, Layout, Reference};
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use kabi::{SignatureRule, SymbolName};
+use kabi::{SignatureRule, SymbolName, TrustedKey};
 use spec::{Arch, TreePath};
 use terminal::{Failure, Generate};
 
+use crate::commands::whole::read_whole;
 use crate::commands::{
     base, build, check, fits, image, inspect, kernel, key, module, pull, push, sign, verify,
 };
-use crate::ground::{self, Facts};
+use crate::ground::{self, Facts, Ground};
 use crate::packing::PackingArgs;
 use crate::pipeline::Request;
 
@@ -179,12 +180,18 @@ pub(crate) struct RequireFitArgs {
 }
 
 impl RequireFitArgs {
-    /// Looks at each kernel; says what is worth a second look.
-    pub(crate) fn demand(&self, facts: &Facts) -> Result<(), Failure> {
-        for fits in ground::require(facts, &self.kernels, SignatureRule::AsBuilt)? {
+    /// Reads the whole artifact, which must fit each of the kernels; says what is worth a second look. Modules that one of
+    /// them has a key for must be as they were signed.
+    pub(crate) fn read(&self, layout: &Layout, manifest: &Descriptor) -> Result<Facts, Failure> {
+        let grounds =
+            self.kernels.iter().map(|kernel| Ground::open(kernel)).collect::<Result<Vec<_>, _>>()?;
+        let keys: Vec<TrustedKey> =
+            grounds.iter().flat_map(|ground| ground.profile.keys()).cloned().collect();
+        let facts = read_whole(layout, manifest, &keys)?;
+        for fits in ground::require(&facts, &grounds, SignatureRule::AsBuilt)? {
             ground::note(fits.notes());
         }
-        Ok(())
+        Ok(facts)
     }
 }
 

@@ -87,12 +87,11 @@ impl Facts {
 /// Demands that one extension fits each of the kernels. What is worth a second look comes back.
 pub(crate) fn require(
     facts: &Facts,
-    kernels: &[PathBuf],
+    grounds: &[Ground],
     signatures: SignatureRule,
 ) -> Result<Vec<Fits>, Failure> {
     let mut fits = Vec::new();
-    for kernel in kernels {
-        let ground = Ground::open(kernel)?;
+    for ground in grounds {
         for verdict in kabi::judge(&ground.host(signatures, &[]), &[facts.candidate()]) {
             match verdict {
                 Verdict::Fits(proof) => fits.push(proof),

@@ -11,6 +11,7 @@ mod ground;
 mod kernel;
 mod lint;
 mod modules;
+mod new_file;
 pub mod packing;
 pub mod pipeline;
 mod plan;

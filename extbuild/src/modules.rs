@@ -73,8 +73,8 @@ pub(crate) fn record(tree: &Tree, keys: &[TrustedKey]) -> Result<Option<Record>,
     }
 }
 
-/// Reads every module of an image; nothing where there is none.
-pub(crate) fn record_of_image(image: &Image<'_>) -> Result<Option<Record>, Failure> {
+/// The same of an image.
+pub(crate) fn record_of_image(image: &Image<'_>, keys: &[TrustedKey]) -> Result<Option<Record>, Failure> {
     let mut modules = Vec::new();
     let mut reader = None;
     for entry in image.entries() {
@@ -90,7 +90,10 @@ pub(crate) fn record_of_image(image: &Image<'_>) -> Result<Option<Record>, Failu
         };
         let mut bytes = Vec::new();
         reader.stream_entry(entry, &mut bytes)?;
-        modules.push(Module::parse(&path, &kabi::decompress(name, bytes)?)?);
+        let bytes = kabi::decompress(name, bytes)?;
+        let module = Module::parse(&path, &bytes)?;
+        check_signature(&module, &bytes, keys)?;
+        modules.push(module);
     }
     match modules.is_empty() {
         true => Ok(None),

@@ -54,8 +54,11 @@ fn signature_rule(root: &Path) -> SignatureRule {
     };
     let asked =
         |text: &str| text.split_whitespace().any(|word| word.strip_prefix("lockdown=").is_some_and(locked));
-    let is_enforced =
-        read(ENFORCED).trim() == "Y" || present(&read(LOCKDOWN)) || asked(&read("proc/cmdline"));
+    let locked_down = match read(LOCKDOWN) {
+        unknown if unknown.is_empty() => asked(&read("proc/cmdline")),
+        levels => present(&levels),
+    };
+    let is_enforced = read(ENFORCED).trim() == "Y" || locked_down;
     if is_enforced { SignatureRule::Enforced } else { SignatureRule::AsBuilt }
 }
 
@@ -104,6 +107,7 @@ mod tests {
             vec![],
             vec![(ENFORCED, "N\n"), (LOCKDOWN, "[none] integrity confidentiality\n")],
             vec![("proc/cmdline", "lockdown=none xlockdown=integrity\n")],
+            vec![("proc/cmdline", "lockdown=integrity\n"), (LOCKDOWN, "[none] integrity confidentiality\n")],
         ] {
             assert_eq!(rule(&open), SignatureRule::AsBuilt, "{open:?}");
         }

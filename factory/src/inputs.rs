@@ -83,17 +83,27 @@ fn judge(
     Ok(extruntime::plan::plan(&request)?.status.extensions)
 }
 
-/// What the command line of the medium says about signatures of modules (admin-guide/kernel-parameters).
+/// What the command line of the medium says about signatures of modules (admin-guide/kernel-parameters). To the kernel,
+/// `-` and `_` are the same in names (kernel/params.c, `dash2underscore`).
 fn signature_rule(kernel_args: &[KernelArg]) -> SignatureRule {
-    let enforces = |arg: &KernelArg| match arg.as_str().split_once('=') {
-        Some(("module.sig_enforce", value)) => matches!(value, "1" | "y" | "Y" | "on"),
-        Some(("lockdown", level)) => matches!(level, "integrity" | "confidentiality"),
-        _ => arg.as_str() == "module.sig_enforce",
+    let enforces = |arg: &KernelArg| {
+        let (name, value) = arg.as_str().split_once('=').unwrap_or((arg.as_str(), "1"));
+        match name.replace('-', "_").as_str() {
+            "module.sig_enforce" => is_true(value),
+            "lockdown" => matches!(value, "integrity" | "confidentiality"),
+            _ => false,
+        }
     };
     match kernel_args.iter().any(enforces) {
         true => SignatureRule::Enforced,
         false => SignatureRule::AsBuilt,
     }
+}
+
+/// What the kernel takes for yes: it looks at the start only (lib/kstrtox.c, `kstrtobool`).
+fn is_true(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    ["y", "1", "t", "on"].iter().any(|yes| value.starts_with(yes))
 }
 
 fn read_machine(file: &Path, patches: &[PathBuf]) -> Result<ExtensionsConfig, ComposeError> {

@@ -5,13 +5,14 @@ use terminal::{Failure, Progress};
 
 use super::{find, registry_of};
 use crate::cli::PushArgs;
-use crate::ground::Facts;
 
 pub(crate) fn run(args: PushArgs) -> Result<(), Failure> {
     let PushArgs { from, to, fit } = args;
     let to = registry_of(to)?;
     let (layout, manifest) = find(from)?;
-    fit.demand(&Facts::of(layout.read_extension(&manifest)?)?)?;
+    if !fit.kernels.is_empty() {
+        fit.read(&layout, &manifest)?;
+    }
     let progress = Progress::bytes("sending", 0);
     let registry = Registry::new(to.clone());
     let pushed = registry.push(&layout, &manifest, &mut |far| progress.of(far.done, far.total))?;

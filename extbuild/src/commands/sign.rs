@@ -6,7 +6,6 @@ use terminal::Failure;
 
 use super::key::{KeyFile, read_key};
 use super::layout_of;
-use super::whole::read_whole;
 use crate::cli::SignArgs;
 use crate::ground::Facts;
 
@@ -17,9 +16,7 @@ pub(crate) fn run(args: SignArgs) -> Result<(), Failure> {
     let layout = Layout::open(&place.dir)?;
     let manifest = layout.resolve(&place.select)?;
     // The name that is signed is the one inside the artifact, whatever tag it was found by.
-    let facts = read_whole(&layout, &manifest)?;
-    fit.demand(&facts)?;
-    let Facts { config, .. } = facts;
+    let Facts { config, .. } = fit.read(&layout, &manifest)?;
     let bundle = sign_extension(&key, &config.name, &manifest.digest);
     Store::open(&place.dir)?.attach_signature(&manifest, &bundle.to_json())?;
     terminal::success(&format!(

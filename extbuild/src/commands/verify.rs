@@ -26,7 +26,7 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
     }
     let approval = verify_extension(&policy, &wanted.name, &manifest.digest, &signatures.bundles)
         .map_err(|refusal| Refused(refusal.reason()))?;
-    let artifact = read_whole(&layout, &manifest)?;
+    let artifact = read_whole(&layout, &manifest, &[])?;
     if artifact.config.name != approval.value().name {
         let sentence = format!(
             "the signature is for {}, but the artifact is {}",

@@ -1,6 +1,7 @@
 //! Whole artifacts: what is about to be signed or believed must be all there, and its parts must agree.
 
 use catalog::{Artifact, Descriptor, Layout};
+use kabi::TrustedKey;
 use spec::{Diagnose, ModuleName, Outcome, TreePath};
 use squash::image::Limits;
 use squash::{Image, verity};
@@ -9,16 +10,21 @@ use terminal::Failure;
 use crate::ground::Facts;
 use crate::modules;
 
-/// Reads an artifact to its last byte, and its image as a machine would read it.
-pub(crate) fn read_whole(layout: &Layout, manifest: &Descriptor) -> Result<Facts, Failure> {
+/// Reads an artifact to its last byte, and its image as a machine would read it. Modules signed with one of the `keys` must
+/// be as they were signed.
+pub(crate) fn read_whole(
+    layout: &Layout,
+    manifest: &Descriptor,
+    keys: &[TrustedKey],
+) -> Result<Facts, Failure> {
     let artifact = layout.read_extension(manifest)?;
     layout.check_blob(&artifact.image)?;
-    check_image(layout, &artifact)?;
+    check_image(layout, &artifact, keys)?;
     Facts::of(artifact)
 }
 
 /// Does the image break no rule, and hold what the list says, the kernel ABI record and its hash tree?
-fn check_image(layout: &Layout, artifact: &Artifact) -> Result<(), Failure> {
+fn check_image(layout: &Layout, artifact: &Artifact, keys: &[TrustedKey]) -> Result<(), Failure> {
     let file = layout.open_blob(&artifact.image.digest)?;
     let image = Image::open(&file, &Limits::of(&artifact.config.content))?;
     if let Some(finding) = image.findings().iter().next() {
@@ -31,7 +37,7 @@ fn check_image(layout: &Layout, artifact: &Artifact) -> Result<(), Failure> {
         let first = paths.into_iter().find(differs).cloned().unwrap_or(TreePath::root());
         return Err(Contradiction::List(first).into());
     }
-    check_record(&image, artifact)?;
+    check_record(&image, artifact, keys)?;
     match &artifact.config.verity {
         Some(facts) => Ok(verity::check(&file, facts)?),
         None => Ok(()),
@@ -39,9 +45,9 @@ fn check_image(layout: &Layout, artifact: &Artifact) -> Result<(), Failure> {
 }
 
 /// Machines judge the record and never open a module: it must be what the modules say.
-fn check_record(image: &Image<'_>, artifact: &Artifact) -> Result<(), Failure> {
+fn check_record(image: &Image<'_>, artifact: &Artifact, keys: &[TrustedKey]) -> Result<(), Failure> {
     let claimed = Facts::record(artifact)?;
-    let found = modules::record_of_image(image)?.unwrap_or_default();
+    let found = modules::record_of_image(image, keys)?.unwrap_or_default();
     let differs = |name: &ModuleName| claimed.get(name) != found.get(name);
     let mut names = found.modules().iter().chain(claimed.modules()).map(|module| &module.name);
     match names.find(|name| differs(name)) {

@@ -1,6 +1,6 @@
 //! Which modules need which, and in what order modprobe must load them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::order::Modules;
 use super::{IndexError, order};
@@ -80,13 +80,8 @@ fn direct(
     let mut needed: Vec<(u32, usize)> =
         counted.filter_map(|(symbol, import)| Some((import.place, *owners.get(symbol)?))).collect();
     needed.sort_unstable();
-    let mut direct = Vec::new();
-    for (_, owner) in needed {
-        if owner != place && !direct.contains(&owner) {
-            direct.push(owner);
-        }
-    }
-    direct
+    let mut seen = HashSet::from([place]);
+    needed.into_iter().map(|(_, owner)| owner).filter(|owner| seen.insert(*owner)).collect()
 }
 
 /// Ranks modules so that each comes before those that it needs, exactly as depmod does, for its order shows in

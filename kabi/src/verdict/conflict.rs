@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use spec::{ExtensionName, ModuleName, Reason, ReasonCode};
 
 use super::Candidate;
+use super::linkage::REASONS_MAX;
 use crate::{Module, Record, SymbolName};
 
 /// Who has it already.
@@ -44,7 +45,9 @@ pub(super) fn within(record: &Record) -> Vec<Reason> {
     let mut reasons = Vec::new();
     for module in record.modules() {
         for symbol in module.exports.keys() {
-            if let Some(other) = first.insert(symbol, module) {
+            if let Some(other) = first.insert(symbol, module)
+                && reasons.len() < REASONS_MAX
+            {
                 let sentence = format!(
                     "module {} exports symbol {symbol}, which module {} exports already",
                     module.name, other.name
@@ -68,7 +71,7 @@ pub fn first_conflict(candidates: &[Candidate<'_>]) -> Option<(usize, Vec<Reason
         let modules = candidate.record.modules();
         let taken =
             |module| taken(module, |name| names.get(name).copied(), |symbol| symbols.get(symbol).copied());
-        let mut reasons: Vec<Reason> = modules.iter().flat_map(taken).collect();
+        let mut reasons: Vec<Reason> = modules.iter().flat_map(taken).take(REASONS_MAX).collect();
         reasons.extend(other_version(candidate, &groups));
         if !reasons.is_empty() {
             return Some((index, reasons));
@@ -124,5 +127,5 @@ pub(super) fn taken<'a>(
             format!("module {name} exports symbol {symbol}, which {} exports already", holder.text());
         Some(reason(ReasonCode::SymbolDuplicate, sentence, holder).symbol(symbol.as_str()))
     };
-    module.exports.keys().filter_map(twice).collect()
+    module.exports.keys().filter_map(twice).take(REASONS_MAX).collect()
 }

@@ -7,6 +7,9 @@ use spec::{Reason, ReasonCode};
 use super::Candidate;
 use crate::{Module, SymbolName};
 
+/// How many modules of a circle are named.
+const NAMED_MAX: usize = 20;
+
 /// A circle of modules, each of which takes a symbol from the next.
 pub(super) struct Circle {
     /// The candidates that the modules are of.
@@ -70,7 +73,11 @@ fn search(root: usize, needs: &impl Fn(usize) -> BTreeSet<usize>, done: &mut [bo
 }
 
 fn refusal<'a>(circle: impl Iterator<Item = &'a Module>) -> Reason {
-    let names: Vec<&str> = circle.map(|module| module.name.as_str()).collect();
+    let mut names: Vec<&str> = circle.map(|module| module.name.as_str()).collect();
+    if names.len() > NAMED_MAX {
+        names.truncate(NAMED_MAX);
+        names.push("…");
+    }
     let sentence = format!(
         "modules {} need symbols of each other in a circle: none can be loaded first",
         names.join(", ")

@@ -1,6 +1,6 @@
 //! What each import of a set of modules is bound to, and why it is not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use spec::{ExtensionName, ModuleName, Reason, ReasonCode};
 
@@ -8,10 +8,10 @@ use super::taint::{Tainted, is_proprietary};
 use super::{Candidate, Host, rebuild_hint};
 use crate::module::MODULE_LAYOUT;
 use crate::profile::Owner;
-use crate::{Crc, Export, Import, KernelOption, Module, SymbolName};
+use crate::{Crc, Export, Import, KernelOption, Module, Record, SymbolName};
 
-/// Reasons after which no further module of an extension is looked at: a module for another kernel has hundreds.
-const REASONS_MAX: usize = 10_000;
+/// Reasons after which no further symbol of an extension is looked at: a module for another kernel has hundreds.
+pub(super) const REASONS_MAX: usize = 10_000;
 
 /// Binds the imports of all candidates.
 pub(super) struct Linkage<'a> {
@@ -27,6 +27,8 @@ pub(super) struct Exporters<'a> {
     host: &'a Host<'a>,
     /// In the order of the candidates.
     candidates: HashMap<&'a SymbolName, Vec<Offer<'a>>>,
+    /// Modules of candidates: where nobody knows what the base ships, it does not ship these.
+    modules: HashSet<&'a ModuleName>,
 }
 
 /// An export that an import could be bound to.
@@ -82,7 +84,9 @@ impl<'a> Exporters<'a> {
                 }
             }
         }
-        Exporters { host, candidates: exporters }
+        let records = candidates.iter().map(|candidate| candidate.record);
+        let modules = records.flat_map(Record::modules).map(|module| &module.name).collect();
+        Exporters { host, candidates: exporters, modules }
     }
 
     /// What the kernel and the modules in the base export.
@@ -90,10 +94,10 @@ impl<'a> Exporters<'a> {
         let known = self.host.profile.get(symbol)?;
         let source = match &known.owner {
             Owner::Kernel => Source::Kernel,
-            Owner::Module(name) if self.host.modules.is_none_or(|modules| modules.get(name).is_some()) => {
-                Source::Base(name)
+            Owner::Module(name) => {
+                let assumed = || self.host.modules.is_none() && !self.modules.contains(name);
+                (self.host.ships(name) || assumed()).then_some(Source::Base(name))?
             }
-            Owner::Module(_) => return None,
         };
         Some(Offer { export: &known.export, source })
     }
@@ -117,12 +121,12 @@ impl<'a> Linkage<'a> {
     pub(super) fn reasons(&self, index: usize, standing: &[bool]) -> Vec<Reason> {
         let mut reasons = Vec::new();
         for module in self.candidates[index].record.modules() {
-            if reasons.len() > REASONS_MAX {
-                break;
-            }
             reasons.extend(self.no_layout(module));
             reasons.extend(self.inherited_taint(index, module, standing));
             for (symbol, import) in &module.imports {
+                if reasons.len() > REASONS_MAX {
+                    return reasons;
+                }
                 let refusal = self.refusal(index, module, symbol, import, standing);
                 reasons.extend(
                     refusal.map(|reason| reason.subject(module.name.as_str()).symbol(symbol.as_str())),

@@ -30,7 +30,7 @@ use spec::{ExtensionName, KernelRelease, ModuleName, Reason, ReasonCode};
 
 pub use conflict::first_conflict;
 use conflict::{Holder, taken};
-use linkage::Linkage;
+use linkage::{Linkage, REASONS_MAX};
 
 use crate::module::MODULE_LAYOUT;
 use crate::{Module, Profile, Record};
@@ -257,6 +257,9 @@ impl<'a> Court<'a> {
             reasons.extend(conflict::within(candidate.record));
         }
         for module in modules {
+            if reasons.len() > REASONS_MAX {
+                break;
+            }
             reasons.extend(loader::refusals(profile, module, candidate.force));
             reasons.extend(signatures::refusal(self.host, module));
         }

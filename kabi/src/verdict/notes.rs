@@ -7,10 +7,12 @@ use spec::{ModuleName, Reason, ReasonCode, TreePath};
 
 use super::{Candidate, Host, signatures};
 use crate::profile::Owner;
-use crate::{KernelOption, Module};
+use crate::{KernelOption, Module, Record};
 
 /// How much is said of one kind.
 const NOTES_MAX: usize = 32;
+/// How many names of one extension are looked for: more than any has, for boot waits.
+const LOOKED_AT_MAX: usize = 4096;
 
 /// What to say about one candidate of a set of which those that are `fit` will be there.
 pub(super) fn notes(
@@ -23,33 +25,35 @@ pub(super) fn notes(
         candidates.iter().zip(fit).filter(|(_, fit)| **fit).map(|(candidate, _)| candidate).collect();
     let candidate = &candidates[index];
     let modules = candidate.record.modules();
-    let missing = |module| missing_firmware(host, &set, module);
-    let mut notes: Vec<Reason> = modules.iter().flat_map(missing).take(NOTES_MAX).collect();
-    notes.extend(modules.iter().flat_map(|module| missing_companions(host, &set, module)).take(NOTES_MAX));
+    let mut notes: Vec<Reason> = missing_firmware(host, &set, modules).take(NOTES_MAX).collect();
+    notes.extend(missing_companions(host, &set, modules).take(NOTES_MAX));
     notes.extend(modules.iter().filter_map(|module| assumed(host, &set, module)).take(NOTES_MAX));
     notes.extend(modules.iter().filter_map(|module| taint(host, candidate, module)).take(NOTES_MAX));
     notes
 }
 
 /// Firmware that is neither in the base nor in the set. A module asks for what its device needs, seldom for all that it
-/// names.
-fn missing_firmware(host: &Host<'_>, set: &[&Candidate<'_>], module: &Module) -> Vec<Reason> {
-    let (Some(base), true) = (host.paths, set.iter().all(|candidate| candidate.paths.is_some())) else {
-        return Vec::new();
-    };
-    let lists: Vec<&Listing> = set.iter().filter_map(|candidate| candidate.paths).chain([base]).collect();
-    let absent = |name: &&str| !places(host, name).iter().any(|path| is_in(&lists, path));
-    let names = module.firmware.iter().map(|name| name.as_str());
-    names
-        .filter(absent)
-        .map(|name| {
-            let sentence = format!("module {} may ask for firmware {name}, which is nowhere", module.name);
-            let reason = Reason::new(ReasonCode::FirmwareMissing, sentence).subject(module.name.as_str());
-            reason
-                .wanted_found(name, "none")
-                .hint("add an extension with the firmware, if the machine has such a device")
-        })
-        .collect()
+/// names. Names that are patterns are not looked for.
+fn missing_firmware<'a>(
+    host: &'a Host<'_>,
+    set: &[&'a Candidate<'_>],
+    modules: &'a [Module],
+) -> impl Iterator<Item = Reason> {
+    let all_known = set.iter().all(|candidate| candidate.paths.is_some());
+    let base = host.paths.filter(|_| all_known);
+    let lists: Vec<&Listing> = set.iter().filter_map(|candidate| candidate.paths).chain(base).collect();
+    let names =
+        modules.iter().flat_map(|module| module.firmware.iter().map(move |name| (module, name.as_str())));
+    let names = names.filter(|(_, name)| !name.contains(['*', '?', '['])).take(LOOKED_AT_MAX);
+    let absent =
+        move |(_, name): &(&Module, &str)| !places(host, name).iter().any(|path| is_in(&lists, path));
+    names.filter(move |_| base.is_some()).filter(absent).map(|(module, name)| {
+        let sentence = format!("module {} may ask for firmware {name}, which is nowhere", module.name);
+        let reason = Reason::new(ReasonCode::FirmwareMissing, sentence).subject(module.name.as_str());
+        reason
+            .wanted_found(name, "none")
+            .hint("add an extension with the firmware, if the machine has such a device")
+    })
 }
 
 /// Where the kernel looks for firmware (drivers/base/firmware_loader/main.c, `fw_path`), and in which forms.
@@ -72,37 +76,44 @@ fn places(host: &Host<'_>, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// Some modules name their firmware with a pattern; whatever begins as it does will do.
 fn is_in(lists: &[&Listing], path: &str) -> bool {
-    match path.split_once(['*', '?', '[']) {
-        Some((start, _)) => {
-            lists.iter().any(|list| list.iter().any(|(path, _)| path.as_str().starts_with(start)))
-        }
-        None => {
-            let Ok(path) = path.parse::<TreePath>() else { return false };
-            lists.iter().any(|list| list.get(&path) == Some(Kind::Leaf))
-        }
-    }
+    let Ok(path) = path.parse::<TreePath>() else { return false };
+    lists.iter().any(|list| list.get(&path) == Some(Kind::Leaf))
 }
 
-/// Modules that should be loaded with this one (modprobe.d(5), softdep and weakdep) and are nowhere. The module loads
-/// without them.
-fn missing_companions(host: &Host<'_>, set: &[&Candidate<'_>], module: &Module) -> Vec<Reason> {
-    let is_there = |name: &ModuleName| {
+/// Modules that should be loaded with one of these (modprobe.d(5), softdep and weakdep) and are nowhere, under their own
+/// name or an alias. The module loads without them.
+fn missing_companions<'a>(
+    host: &'a Host<'_>,
+    set: &'a [&'a Candidate<'_>],
+    modules: &'a [Module],
+) -> impl Iterator<Item = Reason> {
+    let texts = |module: &'a Module| module.softdeps.iter().chain(&module.weakdeps);
+    let words = modules
+        .iter()
+        .flat_map(move |module| texts(module).map(move |text| (module, text)))
+        .flat_map(|(module, text)| text.as_str().split_whitespace().map(move |word| (module, word)))
+        .filter(|(_, word)| !word.ends_with(':'))
+        .take(LOOKED_AT_MAX);
+    let names = words.filter_map(|(module, word)| Some((module, word.parse::<ModuleName>().ok()?)));
+    let absent = move |(_, name): &(&Module, ModuleName)| {
         let shipped = set.iter().any(|candidate| candidate.record.get(name).is_some());
-        shipped || host.modules.is_none() || host.ships(name) || host.profile.is_builtin(name)
+        let by_name = shipped || host.ships(name) || host.profile.is_builtin(name);
+        !by_name && host.modules.is_some() && !is_alias(host, set, name)
     };
-    let words =
-        module.softdeps.iter().chain(&module.weakdeps).flat_map(|text| text.as_str().split_whitespace());
-    let names = words.filter(|word| !word.ends_with(':')).filter_map(|word| word.parse::<ModuleName>().ok());
-    names
-        .filter(|name| !is_there(name))
-        .map(|name| {
-            let sentence =
-                format!("module {} would have {name} loaded with it, which is nowhere", module.name);
-            Reason::new(ReasonCode::SoftDependencyMissing, sentence).subject(module.name.as_str())
-        })
-        .collect()
+    names.filter(absent).map(|(module, name)| {
+        let sentence = format!("module {} would have {name} loaded with it, which is nowhere", module.name);
+        Reason::new(ReasonCode::SoftDependencyMissing, sentence).subject(module.name.as_str())
+    })
+}
+
+/// Is it another name of a module? Aliases of built-in modules are not known, so one that looks like an algorithm of the
+/// kernel's (linux/crypto.h, MODULE_ALIAS_CRYPTO) is taken to be there.
+fn is_alias(host: &Host<'_>, set: &[&Candidate<'_>], name: &ModuleName) -> bool {
+    let records = set.iter().map(|candidate| candidate.record).chain(host.modules);
+    let mut aliases = records.flat_map(Record::modules).flat_map(|module| &module.aliases);
+    name.as_str().starts_with("crypto_")
+        || aliases.any(|alias| alias.as_str().parse::<ModuleName>().is_ok_and(|alias| alias == *name))
 }
 
 /// Which modules of the kernel must be there, where nobody said which are.

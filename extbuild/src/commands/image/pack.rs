@@ -1,8 +1,6 @@
 //! `extbuild image pack`
 
-use std::fs::{File, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use sources::{Entry, EntryKind};
@@ -13,6 +11,7 @@ use terminal::{Failure, Place, Progress};
 
 use crate::cli::ImagePackArgs;
 use crate::commands::size;
+use crate::new_file::NewFile;
 
 /// What every ar archive, and so every Debian package, begins with (deb(5)).
 const AR_MAGIC: &[u8; 8] = b"!<arch>\n";
@@ -81,22 +80,17 @@ fn node(Entry { path, kind }: Entry) -> Result<(TreePath, Node), NotForImages> {
     Ok((path, node))
 }
 
-/// Packs into a file beside the output, which gets its name when it is whole.
+/// Packs into a file that takes the place of the output when it is whole.
 fn write(tree: &Tree, options: &Options, means: Means<'_>, output: &Path) -> Result<Packed, Failure> {
     let cannot = || Place::cannot("write", output);
     let dir = output.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new();
-    new.prefix(".new-").permissions(Permissions::from_mode(0o666)); // less the umask, as any file
-    let mut file = new.tempfile_in(dir).map_err(cannot())?;
+    let mut file = NewFile::in_dir(dir).map_err(cannot())?;
     let (progress, all) = (Progress::bytes("packing", 0), tree.facts().bytes);
     let packed = squash::pack(tree, options, means, file.as_file_mut(), &mut |done| {
         progress.of(done, all);
     })?;
     drop(progress);
-    file.as_file().sync_all().map_err(cannot())?;
-    file.persist(output).map_err(|error| error.error).map_err(cannot())?;
-    // The name is safe when the directory is.
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(cannot())?;
+    file.persist(dir, output).map_err(cannot())?;
     Ok(packed)
 }
 
