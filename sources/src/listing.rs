@@ -29,6 +29,8 @@ pub(crate) enum Node {
     File(Inode),
     /// A file with several names, which share its inode.
     Linked(Rc<Inode>),
+    /// Another name of what is at this path in a layer below, because nothing was there before in this one.
+    Below(TreePath),
     Symlink(String),
     Special(String),
 }
@@ -46,7 +48,7 @@ impl Node {
     }
 
     /// Another name of the same.
-    fn link(&mut self) -> Node {
+    pub(crate) fn link(&mut self) -> Node {
         *self = match std::mem::replace(self, Node::Directory) {
             Node::File(inode) => Node::Linked(Rc::new(inode)),
             other => other,
@@ -58,7 +60,7 @@ impl Node {
         match self {
             Node::File(inode) => inode.content.is_empty(),
             Node::Linked(inode) => inode.content.is_empty(),
-            Node::Directory | Node::Symlink(_) | Node::Special(_) => false,
+            Node::Directory | Node::Below(_) | Node::Symlink(_) | Node::Special(_) => false,
         }
     }
 
@@ -70,6 +72,7 @@ impl Node {
     pub(crate) fn names(&self, path: &TreePath) -> usize {
         match self {
             Node::Symlink(target) => path.as_str().len() + target.len(),
+            Node::Below(target) => path.as_str().len() + target.as_str().len(),
             _ => path.as_str().len(),
         }
     }
@@ -91,7 +94,7 @@ impl Listing {
         check_size(self.nodes.len(), self.names)
     }
 
-    /// Adds another name of what is at `target` already. That may be a link itself.
+    /// Adds another name of what is at `target` already, which may be a link itself, or in a layer below.
     pub(crate) fn link(&mut self, path: TreePath, target: &TreePath) -> Result<(), String> {
         match self.nodes.get_mut(target) {
             Some(Node::Directory) => Err(format!("{path} is a hard link to the directory {target}")),
@@ -99,7 +102,7 @@ impl Listing {
                 let node = node.link();
                 self.insert(path, node)
             }
-            None => Err(format!("{path} is a hard link to {target}, which is not before it")),
+            None => self.insert(path, Node::Below(target.clone())),
         }
     }
 
@@ -113,8 +116,8 @@ impl Listing {
         self.nodes
     }
 
-    /// The entries in order. Whatever lies below something lies below a directory: a link above it would lead it
-    /// elsewhere.
+    /// The entries in order, where there are no layers below. Whatever lies below something lies below a directory: a link
+    /// above it would lead it elsewhere.
     pub(crate) fn into_entries(self) -> Result<Vec<Entry>, String> {
         let mut first_names: HashMap<*const Inode, TreePath> = HashMap::new();
         let mut leaf: Option<(TreePath, String)> = None;
@@ -127,7 +130,7 @@ impl Listing {
                 Node::Directory => None,
                 // A directory with attributes is one of these, and they are what is wrong.
                 Node::Special(what) => Some((path.clone(), what.clone())),
-                Node::File(_) | Node::Linked(_) | Node::Symlink(_) => {
+                Node::File(_) | Node::Linked(_) | Node::Below(_) | Node::Symlink(_) => {
                     Some((path.clone(), "not a directory".to_owned()))
                 }
             };
@@ -135,6 +138,9 @@ impl Listing {
                 Node::Directory => EntryKind::Directory,
                 Node::Symlink(target) => EntryKind::Symlink { target },
                 Node::Special(what) => EntryKind::Special(what),
+                Node::Below(target) => {
+                    return Err(format!("{path} is a hard link to {target}, which is not before it"));
+                }
                 Node::File(Inode { mode, content }) => EntryKind::File { mode, content },
                 Node::Linked(inode) => match first_names.get(&Rc::as_ptr(&inode)) {
                     Some(first) => EntryKind::HardLink { target: first.clone() },
@@ -205,10 +211,11 @@ mod tests {
     fn links_lead_to_what_is_there() {
         let mut listing = Listing::default();
         listing.insert(path("/d"), Node::Directory).unwrap();
-        let refused = listing.link(path("/x"), &path("/y")).unwrap_err();
-        assert_eq!(refused, "/x is a hard link to /y, which is not before it");
         let refused = listing.link(path("/x"), &path("/d")).unwrap_err();
         assert_eq!(refused, "/x is a hard link to the directory /d");
+        listing.link(path("/x"), &path("/y")).unwrap();
+        listing.insert(path("/y"), file()).unwrap();
+        assert_eq!(listing.into_entries().unwrap_err(), "/x is a hard link to /y, which is not before it");
     }
 
     #[test]

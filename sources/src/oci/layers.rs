@@ -12,12 +12,17 @@ const WHITEOUT: &str = ".wh.";
 /// Takes away all that the layers below have in its directory (layer.md, "Opaque Whiteout").
 const OPAQUE: &str = ".wh..wh..opq";
 
+/// How many links one path may lead through: as many as Linux follows (include/linux/namei.h, `MAXSYMLINKS`).
+const MAX_LINKS: usize = 40;
+
 /// The layers so far as one.
 #[derive(Debug, Default)]
 pub(super) struct Layers {
     merged: BTreeMap<TreePath, Placed>,
     /// How many there are.
     count: usize,
+    /// Links of layers below through which the current layer leads, each with a path of which that is so.
+    followed: BTreeMap<TreePath, TreePath>,
 }
 
 /// Something and the layer that it comes from, counted from 1.
@@ -29,22 +34,26 @@ struct Placed {
 
 impl Layers {
     /// Lays another one on top. What it takes away is taken from the layers below only, wherever in it that stands.
+    ///
+    /// Runtimes unpack a layer entry by entry. Where their order would decide what comes out, the layer is refused.
     pub(super) fn apply(&mut self, layer: Listing) -> Result<(), String> {
         self.count += 1;
+        self.followed.clear();
         let (whiteouts, nodes): (Vec<_>, Vec<_>) =
             layer.into_nodes().into_iter().partition(|(path, _)| is_whiteout(path));
         // What becomes a directory hides nothing: whiteouts in it, which overlay file systems leave there, are in order.
         for (path, _) in nodes.iter().filter(|(_, node)| node.is_directory()) {
-            if self.merged.get(path).is_some_and(|placed| !placed.is_directory()) {
-                self.merged.remove(path);
+            let place = self.follow(path)?;
+            if self.merged.get(&place).is_some_and(|placed| !placed.is_directory()) {
+                self.merged.remove(&place);
             }
         }
         for (path, node) in &whiteouts {
-            self.white_out(path, node)?;
+            let place = self.follow(path)?;
+            self.white_out(&place, node)?;
         }
-        for (path, node) in nodes {
-            self.place(path, node);
-        }
+        self.place_all(nodes)?;
+        self.check_followed()?;
         self.check_parents()?;
         let names = self.merged.iter().map(|(path, placed)| placed.node.names(path)).sum();
         check_size(self.merged.len(), names)
@@ -55,62 +64,135 @@ impl Layers {
         Listing::of_nodes(self.merged.into_iter().map(|(path, placed)| (path, placed.node)).collect())
     }
 
+    /// Where a path of the current layer is, once the links that layers below have in place of its directories are
+    /// followed. Container runtimes do that too, and no link leads them out of the root. The last component may be a
+    /// link.
+    fn follow(&mut self, path: &TreePath) -> Result<TreePath, String> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(path.clone()) };
+        let mut waiting: Vec<String> = parent.components().rev().map(str::to_owned).collect();
+        let mut place = TreePath::root();
+        let mut links = 0;
+        while let Some(part) = waiting.pop() {
+            if part == ".." {
+                place = place.parent().unwrap_or(place);
+                continue;
+            }
+            let next = join(&place, &part)?;
+            match self.merged.get(&next) {
+                Some(Placed { node: Node::Symlink(_), .. }) if links == MAX_LINKS => {
+                    return Err(format!(
+                        "its layer {} is about {path}, and that leads in circles",
+                        self.count
+                    ));
+                }
+                Some(Placed { node: Node::Symlink(target), .. }) => {
+                    links += 1;
+                    if target.starts_with('/') {
+                        place = TreePath::root();
+                    }
+                    let parts = target.split('/').filter(|part| !matches!(*part, "" | "."));
+                    waiting.extend(parts.rev().map(str::to_owned));
+                    self.followed.insert(next, path.clone());
+                }
+                Some(placed) if !placed.is_directory() => {
+                    return Err(not_a_directory(self.count, path, &next, placed.layer));
+                }
+                _ => place = next,
+            }
+        }
+        join(&place, name)
+    }
+
     fn white_out(&mut self, path: &TreePath, node: &Node) -> Result<(), String> {
         let malformed = || format!("{path} is not a whiteout, though it is named like one");
         let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), node.is_empty_file()) else {
             return Err(malformed());
         };
         if name == OPAQUE {
-            self.check_above(path)?;
             self.remove_below(&parent);
             return Ok(());
         }
         let hidden = name.strip_prefix(WHITEOUT).filter(|name| !name.starts_with(WHITEOUT));
         let hidden = hidden.and_then(|name| parent.join(name).ok()).filter(|hidden| *hidden != parent);
         let hidden = hidden.ok_or_else(malformed)?;
-        self.check_above(&hidden)?;
         self.remove_below(&hidden);
         self.merged.remove(&hidden);
         Ok(())
     }
 
-    /// Directories meet; anything else replaces what is there, and a directory with all that it holds.
-    fn place(&mut self, path: TreePath, node: Node) {
-        let layer = self.count;
-        let meets = node.is_directory() && self.merged.get(&path).is_some_and(Placed::is_directory);
-        if !meets {
-            // Of this layer nothing is there yet: a path comes before what lies below it.
-            self.remove_below(&path);
-            self.merged.insert(path, Placed { layer, node });
+    /// Places all that the layer has: first what it brings, then other names of what is below.
+    fn place_all(&mut self, nodes: Vec<(TreePath, Node)>) -> Result<(), String> {
+        let mut names = Vec::new();
+        for (path, node) in nodes {
+            let place = self.follow(&path)?;
+            match node {
+                Node::Below(target) => names.push((place, self.follow(&target)?)),
+                node => self.place(place, node)?,
+            }
+        }
+        for (path, target) in &names {
+            let node = match self.merged.get_mut(target) {
+                Some(placed) if !placed.is_directory() => placed.node.link(),
+                Some(_) => return Err(format!("{path} is a hard link to the directory {target}")),
+                None => return Err(format!("{path} is a hard link to {target}, which is not before it")),
+            };
+            self.place(path.clone(), node)?;
+        }
+        let is_below = |target| self.merged.get(target).is_some_and(|placed| placed.layer < self.count);
+        match names.iter().find(|(_, target)| !is_below(target)) {
+            Some((path, target)) => {
+                Err(format!("{path} is a hard link to {target}, which its layer {} replaces", self.count))
+            }
+            None => Ok(()),
         }
     }
 
+    /// Directories meet; anything else replaces what is there, and a directory with all that it holds.
+    fn place(&mut self, path: TreePath, node: Node) -> Result<(), String> {
+        let layer = self.count;
+        match self.merged.get(&path) {
+            Some(placed) if placed.is_directory() && node.is_directory() => return Ok(()),
+            // Links lead to one place by several paths.
+            Some(placed) if placed.layer == layer => {
+                return Err(format!("its layer {layer} has {path} twice"));
+            }
+            _ => {}
+        }
+        if !node.is_directory() {
+            if let Some((below, _)) = self.below(&path).find(|(_, placed)| placed.layer == layer) {
+                return Err(not_a_directory(layer, below, &path, layer));
+            }
+            self.remove_below(&path);
+        }
+        self.merged.insert(path, Placed { layer, node });
+        Ok(())
+    }
+
+    fn below<'a>(&'a self, path: &'a TreePath) -> impl Iterator<Item = (&'a TreePath, &'a Placed)> {
+        let from = self.merged.range(path.clone()..).skip_while(move |(below, _)| *below == path);
+        from.take_while(move |(below, _)| below.is_within(path))
+    }
+
     fn remove_below(&mut self, path: &TreePath) {
-        let below = self.merged.range(path.clone()..).map(|(below, _)| below);
-        let below: Vec<TreePath> = below
-            .skip_while(|below| *below == path)
-            .take_while(|below| below.is_within(path))
-            .cloned()
-            .collect();
+        let below: Vec<TreePath> = self.below(path).map(|(below, _)| below.clone()).collect();
         for path in below {
             self.merged.remove(&path);
         }
     }
 
-    /// As [`Layers::check_parents`], for what is to be taken away.
-    fn check_above(&self, path: &TreePath) -> Result<(), String> {
-        let mut above = path.parent();
-        while let Some(parent) = above {
-            if let Some(placed) = self.merged.get(&parent).filter(|placed| !placed.is_directory()) {
-                return Err(not_a_directory(self.count, path, &parent, placed.layer));
+    /// Are the links through which the layer leads still there when it is applied?
+    fn check_followed(&self) -> Result<(), String> {
+        let layer = self.count;
+        let is_there = |placed: &Placed| placed.layer < layer && matches!(placed.node, Node::Symlink(_));
+        match self.followed.iter().find(|(link, _)| !self.merged.get(*link).is_some_and(is_there)) {
+            Some((link, path)) => {
+                Err(format!("its layer {layer} is about {path}, and replaces the link {link} above that"))
             }
-            above = parent.parent();
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// A file or link of a layer below is never a directory of the one above it: whoever unpacks layers follows the
-    /// link, and writes somewhere else than the layer says.
+    /// Does everything lie below directories?
     fn check_parents(&self) -> Result<(), String> {
         let mut leaf: Option<(&TreePath, usize)> = None;
         for (path, placed) in &self.merged {
@@ -128,6 +210,10 @@ impl Placed {
     fn is_directory(&self) -> bool {
         self.node.is_directory()
     }
+}
+
+fn join(place: &TreePath, name: &str) -> Result<TreePath, String> {
+    place.join(name).map_err(|error| error.to_string())
 }
 
 fn not_a_directory(layer: usize, path: &TreePath, leaf: &TreePath, other: usize) -> String {

@@ -106,17 +106,144 @@ fn anything_replaces_anything() {
     assert_eq!(left(&[(b'2', "d/e", b"a")]), ["/d", "/d/a", "/d/b", "/d/c", "/d/e", "/l"]);
 }
 
-/// Whoever unpacks the layers writes through the link, or takes away through it.
+/// What of the layers is in each file.
+fn contents(layers: &[&[Member<'_>]]) -> Vec<String> {
+    let shown = |entry: Entry| match entry.kind {
+        EntryKind::File { content, .. } => {
+            Some(format!("{} = {}", entry.path, io::read_to_string(content.open().unwrap()).unwrap()))
+        }
+        EntryKind::HardLink { target } => Some(format!("{} -> {target}", entry.path)),
+        _ => None,
+    };
+    listed(layers).unwrap().into_iter().filter_map(shown).collect()
+}
+
 #[test]
-fn links_of_other_layers_are_no_directories() {
-    let own = "but /l is not a directory in its layer 1";
-    refused(&[LOWER, &[(b'0', "l/x", b"")]], &format!("its layer 2 is about /l/x, {own}"));
-    refused(&[LOWER, &[(b'0', "l/.wh.a", b"")]], &format!("its layer 2 is about /l/a, {own}"));
-    refused(
-        &[LOWER, &[(b'0', "l/.wh..wh..opq", b"")]],
-        &format!("its layer 2 is about /l/.wh..wh..opq, {own}"),
+fn a_directory_that_has_no_entry_of_its_own_is_one() {
+    let lower: &[Member<'_>] = &[(b'0', "d/a", b"lower")];
+    assert_eq!(contents(&[lower, &[(b'5', "d", b"")]]), ["/d/a = lower"]);
+    assert_eq!(contents(&[lower, &[(b'5', "d", b""), (b'0', "d/b", b"x")]]), ["/d/a = lower", "/d/b = x"]);
+}
+
+#[test]
+fn a_hard_link_may_be_to_a_file_of_a_layer_below() {
+    let of = |upper: &[Member<'_>]| contents(&[LOWER, &[], upper]);
+    let d = ["/d/a = lower a", "/d/b = lower b", "/d/c -> /d/b", "/d/e/f = deep"];
+    assert_eq!(of(&[(b'1', "x", b"d/a")]), [&d[..], &["/x -> /d/a"]].concat());
+    // Names of the lower file that are there already, and those that come, are names of one file.
+    assert_eq!(of(&[(b'1', "a", b"d/c")])[..1], ["/a = lower b"]);
+    assert_eq!(of(&[(b'1', "a", b"d/c")])[2..4], ["/d/b -> /a", "/d/c -> /a"]);
+    assert_eq!(of(&[(b'1', "x", b"d/a"), (b'1', "y", b"x")])[4..], ["/x -> /d/a", "/y -> /d/a"]);
+    assert_eq!(of(&[(b'1', "x", b"l/a")])[4..], ["/x -> /d/a"]);
+    // In the next layer the file is another one, and the link is not.
+    let next = contents(&[LOWER, &[(b'1', "x", b"d/a")], &[(b'0', "d/a", b"new")]]);
+    assert_eq!((next[0].as_str(), next[4].as_str()), ("/d/a = new", "/x = lower a"));
+    let EntryKind::Symlink { target } = &listed(&[LOWER, &[(b'1', "x", b"l")]]).unwrap()[7].kind else {
+        panic!()
+    };
+    assert_eq!(target, "d");
+}
+
+#[test]
+fn a_hard_link_to_what_its_layer_changes_too_is_refused() {
+    let is = |upper: &[Member<'_>], problem: &str| refused(&[LOWER, upper], problem);
+    is(&[(b'1', "x", b"none")], "/x is a hard link to /none, which is not before it");
+    is(&[(b'1', "x", b"d/e")], "/x is a hard link to the directory /d/e");
+    is(&[(b'1', "x", b"d/a"), (b'0', "d/.wh.a", b"")], "/x is a hard link to /d/a, which is not before it");
+    is(
+        &[(b'1', "x", b"d/a"), (b'0', "d/.wh..wh..opq", b"")],
+        "/x is a hard link to /d/a, which is not before it",
     );
-    refused(&[LOWER, &[], &[(b'1', "x", b"d/a")]], "/x is a hard link to /d/a, which is not before it");
+    is(
+        &[(b'1', "x", b"d/a"), (b'0', "d/a", b"new")],
+        "/x is a hard link to /d/a, which its layer 2 replaces",
+    );
+    is(
+        &[(b'1', "x", b"d/a"), (b'1', "d/a", b"d/b")],
+        "/x is a hard link to /d/a, which its layer 2 replaces",
+    );
+    is(&[(b'1', "d/a", b"d/a")], "/d/a is a hard link to /d/a, which its layer 2 replaces");
+    is(&[(b'1', "d", b"d/a")], "/d is a hard link to /d/a, which its layer 2 replaces");
+    is(&[(b'1', "x", b"y"), (b'1', "y", b"x")], "/x is a hard link to /y, which is not before it");
+    is(&[(b'1', ".wh.d", b"d/a")], "/.wh.d is not a whiteout, though it is named like one");
+    refused(&[&[(b'1', "x", b"d/a")], LOWER], "/x is a hard link to /d/a, which is not before it");
+}
+
+#[test]
+fn links_of_layers_below_are_followed_inside_the_root() {
+    for target in ["d", "/d", "./d/", "../../d", "/../d", "d/../d", "d/e/..", "l2", "/l2/../d", "none/../d"] {
+        let lower = [LOWER, &[(b'2', "l2", b"/d")]].concat();
+        let link: &[Member<'_>] = &[(b'2', "l", target.as_bytes())];
+        let of = |upper: &[Member<'_>]| paths(&listed(&[&lower, link, upper]).unwrap());
+        let links = ["/l", "/l2"];
+        let d = ["/d", "/d/a", "/d/b", "/d/c", "/d/e", "/d/e/f"];
+        assert_eq!(of(&[(b'0', "l/x", b"")]), [&d[..], &["/d/x"], &links].concat(), "{target}");
+        assert_eq!(of(&[(b'0', "l/.wh.e", b"")]), [&d[..4], &links].concat(), "{target}");
+        assert_eq!(of(&[(b'0', "l/.wh..wh..opq", b"")]), [&d[..1], &links].concat(), "{target}");
+        assert_eq!(of(&[(b'5', "l/a", b"")]), [&d[..], &links].concat(), "{target}");
+        assert_eq!(of(&[(b'0', "l/e", b"")]), [&d[..5], &links].concat(), "{target}");
+    }
+    // A link to nothing leads to a new directory.
+    let dangling = listed(&[&[(b'2', "l", b"new/dir")], &[(b'0', "l/x", b"")]]).unwrap();
+    assert_eq!(paths(&dangling), ["/l", "/new/dir/x"]);
+}
+
+#[test]
+fn links_that_lead_nowhere_are_refused() {
+    let circle = "its layer 2 is about /l/x, and that leads in circles";
+    for lower in [
+        &[(b'2', "l", &b"l"[..])][..],
+        &[(b'2', "l", b"/l/l")],
+        &[(b'2', "l", b"m"), (b'2', "m", b"../l")],
+        &[(b'2', "l", b"m/n"), (b'5', "d", b""), (b'2', "m", b"d"), (b'2', "d/n", b"/l/x")],
+    ] {
+        refused(&[lower, &[(b'0', "l/x", b"")]], circle);
+        refused(&[lower, &[(b'1', "y", b"l/x")]], circle);
+    }
+    let chain = |links: usize| {
+        let names: Vec<String> = (0..=links).map(|n| format!("l{n:02}")).collect();
+        let mut lower: Vec<Member<'_>> = vec![(b'5', &names[0], b"")];
+        lower.extend(names.windows(2).map(|pair| (b'2', pair[1].as_str(), pair[0].as_bytes())));
+        let through = format!("{}/x", names[links]);
+        listed(&[&lower, &[(b'0', &through, b"")]]).map(|entries| paths(&entries)[1].clone())
+    };
+    assert_eq!(chain(40).unwrap(), "/l00/x");
+    assert!(chain(41).unwrap_err().ends_with("and that leads in circles"));
+
+    let file = "its layer 2 is about /l/x, but /d/a is not a directory in its layer 1";
+    refused(&[&LOWER[..6], &[(b'0', "d/a/x", b"")]], &file.replace("/l/x", "/d/a/x"));
+    for target in ["d/a", "d/a/..", "d/a/../../d"] {
+        let lower = [&LOWER[..6], &[(b'2', "l", target.as_bytes())]].concat();
+        refused(&[&lower, &[(b'0', "l/x", b"")]], file);
+    }
+}
+
+/// Two runtimes that unpack in another order would have something else.
+#[test]
+fn a_layer_that_changes_a_link_that_it_leads_through_is_refused() {
+    let is = |upper: &[Member<'_>], problem: &str| refused(&[LOWER, upper], problem);
+    let own = "its layer 2 is about /l/x, but /l is not a directory in its layer 2";
+    is(&[(b'0', "l/x", b""), (b'0', "l", b"")], own);
+    let round = [LOWER, &[(b'2', "z", b"/")]].concat();
+    let replaces = "its layer 2 is about /l/x, and replaces the link /l above that";
+    is(&[(b'0', "l/x", b""), (b'2', "l", b"d/e")], replaces);
+    refused(&[&round, &[(b'0', "l/x", b""), (b'2', "z/l", b"d/e")]], replaces);
+    // Where a directory or whiteout says that the link goes, there is nothing to follow.
+    for gone in [(b'5', "l", &b""[..]), (b'0', ".wh.l", b"")] {
+        let all = paths(&listed(&[LOWER, &[gone, (b'0', "l/x", b"")]]).unwrap());
+        assert_eq!(all.last().unwrap(), "/l/x");
+    }
+    is(&[(b'0', "l/x", b""), (b'0', "d/x", b"")], "its layer 2 has /d/x twice");
+    is(
+        &[(b'0', "l/x", b""), (b'0', "d", b"")],
+        "its layer 2 is about /l/x, but /d is not a directory in its layer 2",
+    );
+    let below = [LOWER, &[(b'2', "a", b"d")]].concat();
+    refused(
+        &[&below, &[(b'0', "a/x", b""), (b'0', "d", b"")]],
+        "its layer 2 is about /d/x, but /d is not a directory in its layer 2",
+    );
+    assert_eq!(contents(&[&below, &[(b'0', "a/x", b"new"), (b'5', "d", b"")]])[4], "/d/x = new");
 }
 
 #[test]
