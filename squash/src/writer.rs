@@ -88,7 +88,7 @@ fn write(
 }
 
 /// What is known of an image before its first byte: everything but the content of files. It decides the salt of the
-/// verity tree, which must be known then.
+/// verity tree, which nothing has to wait for.
 fn seed(tree: &Tree, options: &Options) -> Digest {
     let mut hasher = Hasher::new();
     let mut add = |part: &[u8]| {

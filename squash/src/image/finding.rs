@@ -42,15 +42,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// How bad it is to break a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// A sound squashfs may have it, and an extension may not.
-    Forbidden,
-    /// No writer makes this: the image is damaged, or somebody tries to deceive.
-    Unsound,
-}
-
 /// The rules. Each sentence continues after the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rule {
@@ -293,27 +284,28 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// How bad it is.
-    pub fn severity(&self) -> Severity {
-        match self {
+    /// May a sound squashfs break it, though no extension may? Of the other rules no writer breaks any: the image is
+    /// damaged, or somebody tries to deceive.
+    fn may_be_sound(&self) -> bool {
+        matches!(
+            self,
             Rule::Whiteout
-            | Rule::Special(_)
-            | Rule::Attributes(_)
-            | Rule::AttributeTable
-            | Rule::Setuid(_)
-            | Rule::Setgid(_)
-            | Rule::Sticky(_)
-            | Rule::WorldWritable(_)
-            | Rule::GroupWritable(_)
-            | Rule::Owner { .. }
-            | Rule::NameControl
-            | Rule::NameNotUtf8
-            | Rule::PathTooLong
-            | Rule::TargetNotUtf8
-            | Rule::TooDeep(_)
-            | Rule::TooMuchContent { .. } => Severity::Forbidden,
-            _ => Severity::Unsound,
-        }
+                | Rule::Special(_)
+                | Rule::Attributes(_)
+                | Rule::AttributeTable
+                | Rule::Setuid(_)
+                | Rule::Setgid(_)
+                | Rule::Sticky(_)
+                | Rule::WorldWritable(_)
+                | Rule::GroupWritable(_)
+                | Rule::Owner { .. }
+                | Rule::NameControl
+                | Rule::NameNotUtf8
+                | Rule::PathTooLong
+                | Rule::TargetNotUtf8
+                | Rule::TooDeep(_)
+                | Rule::TooMuchContent { .. }
+        )
     }
 }
 
@@ -325,12 +317,8 @@ impl Diagnose for Finding {
     fn hint(&self) -> Option<String> {
         let hint = match self.rule {
             Rule::TooMuchContent { .. } => "allow more only if you trust whoever made the image",
-            _ => match self.rule.severity() {
-                Severity::Forbidden => "pack the image with extbuild, which leaves no such thing in it",
-                Severity::Unsound => {
-                    "the image is damaged or made to deceive: get it again from where it was built"
-                }
-            },
+            _ if self.rule.may_be_sound() => "pack the image with extbuild, which leaves no such thing in it",
+            _ => "the image is damaged or made to deceive: get it again from where it was built",
         };
         Some(hint.to_owned())
     }
@@ -376,10 +364,10 @@ mod tests {
     fn findings_are_sentences_with_a_place() {
         let finding = Finding { place: Place::Path("/usr/bin/su".to_owned()), rule: Rule::Setuid(0o4755) };
         assert_eq!(finding.to_string(), "/usr/bin/su: has the setuid bit (mode 4755)");
+        assert!(finding.hint().unwrap().starts_with("pack the image"));
         let finding = Finding { place: Place::Table(TableKind::Inodes), rule: Rule::MetadataBlock(7) };
         assert!(finding.to_string().starts_with("the inode table: has a metadata block at byte 7"));
-        assert_eq!(Rule::Cycle.severity(), Severity::Unsound);
-        assert_eq!(Rule::Sticky(0o1777).severity(), Severity::Forbidden);
+        assert!(finding.hint().unwrap().starts_with("the image is damaged"));
     }
 
     #[test]

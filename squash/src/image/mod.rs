@@ -32,7 +32,7 @@ use spec::listing::{self, Listing};
 
 pub use data::{DataFault, Flaw, Part};
 pub use entry::{Device, Entry, Kind, Special};
-pub use finding::{Finding, Findings, Place, Rule, Severity};
+pub use finding::{Finding, Findings, Place, Rule};
 pub use layout::LayoutFault;
 pub use limits::Limits;
 pub use metadata::TableKind;

@@ -1,15 +1,13 @@
 //! What may be said of one inode, whatever directory it is in.
 
 use super::entry::{Device, Special};
+use spec::path::PATH_MAX;
+
 use super::finding::Rule;
 use super::inode::{Body, File, Inode};
 use super::layout::Layout;
 use super::tables::Tables;
 use crate::format::{DATA_RAW, NO_FRAGMENT, NO_XATTR};
-
-/// Longest target of a symbolic link in bytes: Linux `PATH_MAX` without its NUL. The kernel refuses a longer one
-/// (fs/squashfs/inode.c, `squashfs_read_inode`).
-const TARGET_MAX: usize = 4095;
 
 /// Reports each rule that the inode breaks.
 pub(super) fn check(inode: &Inode, layout: &Layout, tables: &Tables, report: &mut dyn FnMut(Rule)) {
@@ -99,7 +97,8 @@ fn check_target(target: &[u8], report: &mut dyn FnMut(Rule)) {
     if target.is_empty() {
         report(Rule::TargetEmpty);
     }
-    if target.len() > TARGET_MAX {
+    // The kernel refuses a longer one (fs/squashfs/inode.c, `squashfs_read_inode`).
+    if target.len() > PATH_MAX {
         report(Rule::TargetTooLong(target.len()));
     }
     if target.contains(&0) {

@@ -1,5 +1,6 @@
 //! From the root to every name, without recursion and with each byte of the tables read once.
 
+use spec::path::PATH_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -18,9 +19,6 @@ mod summary;
 /// After how many inodes that cannot be read the image is given up. Looking for the end of one may take as long as
 /// reading all of its directory's index, so this bounds the time.
 const BROKEN_MAX: u32 = 1000;
-
-/// Longest path in bytes: Linux `PATH_MAX` without its NUL (include/uapi/linux/limits.h).
-const PATH_MAX: usize = 4095;
 
 /// What was found between the root and the last name.
 pub(super) struct Walked {
