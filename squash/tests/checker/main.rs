@@ -5,8 +5,12 @@
 mod corpus;
 mod craft;
 mod damage;
+mod data;
+mod limits;
 mod reading;
 mod seen;
+#[path = "../support/mod.rs"]
+mod support;
 mod writers;
 
 use squash::image::{Image, Limits};

@@ -8,9 +8,12 @@ use std::process::Command;
 use spec::{Diagnose, Outcome};
 use squash::image::{Image, Limits, Rule, Source, StreamError, Unreadable};
 
+use crate::corpus::base;
+use crate::corpus::names::path_of;
+use crate::corpus::trailing::with_verity;
 use crate::craft::{BLOCK, Craft, What, superblock};
-use crate::seen::run;
-use crate::{corpus, findings_within};
+use crate::findings_within;
+use crate::seen::{assert_same, by_checker, by_kernel, run};
 
 /// Memory that remembers what was read of it, and breaks at some byte.
 struct Watched {
@@ -42,7 +45,7 @@ impl Source for Watched {
 
 #[test]
 fn opening_reads_no_content() {
-    let source = Watched::new(corpus::good(), None);
+    let source = Watched::new(base().done(), None);
     let image = Image::open(&source, &Limits::default()).unwrap();
     assert!(image.findings().is_empty());
     let data = 96..u64::from_le_bytes(source.bytes[superblock::INODE_TABLE..][..8].try_into().unwrap());
@@ -52,12 +55,12 @@ fn opening_reads_no_content() {
 
 #[test]
 fn a_source_that_cannot_be_read_is_not_called_a_bad_image() {
-    let source = Watched::new(corpus::good(), Some(0));
+    let source = Watched::new(base().done(), Some(0));
     let error = Image::open(&source, &Limits::default()).unwrap_err();
     assert!(matches!(error, Unreadable::Read(_)));
     assert_eq!(error.outcome(), Outcome::Unavailable);
 
-    let source = Watched::new(corpus::good(), Some(100));
+    let source = Watched::new(base().done(), Some(100));
     let image = Image::open(&source, &Limits::default()).unwrap();
     assert!(matches!(image.check_data(), Err(Unreadable::Read(_))));
     let error = image.reader().unwrap().stream(&"/aa/bb".parse().unwrap(), &mut io::sink()).unwrap_err();
@@ -80,7 +83,7 @@ impl Write for Full {
 
 #[test]
 fn files_are_streamed_or_it_is_said_why_not() {
-    let bytes = corpus::good();
+    let bytes = base().done();
     let source = bytes.as_slice();
     let image = Image::open(&source, &Limits::default()).unwrap();
     let mut reader = image.reader().unwrap();
@@ -114,7 +117,7 @@ fn c9_fragment_blocks_may_not_hold_more_than_the_files() {
 
 #[test]
 fn long_paths_of_few_bytes_have_a_limit() {
-    let deep = corpus::path_of(15).done();
+    let deep = path_of(15).done();
     let within = |metadata| findings_within(&deep, &Limits { metadata, ..Limits::default() });
     assert_eq!(within(20_000), ["it has more than 20000 bytes of paths"]);
     assert_eq!(within(40_000), [""; 0]);
@@ -146,4 +149,15 @@ fn an_image_of_broken_inodes_is_given_up() {
         findings_within(&image, &Limits::default()),
         ["it has more than 1000 inodes that cannot be read"]
     );
+}
+
+/// What is not a finding must be an image, or the others prove nothing.
+#[test]
+fn the_kernel_takes_what_is_without_fault() {
+    for craft in [base(), with_verity(), path_of(15)] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &craft.bytes).unwrap();
+        let image = craft.bytes.as_slice();
+        assert_same(&by_checker(&Image::open(&image, &Limits::default()).unwrap()), &by_kernel(file.path()));
+    }
 }

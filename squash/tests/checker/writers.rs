@@ -7,9 +7,10 @@ use std::process::Command;
 
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 use squash::image::{Image, Limits};
-use squash::{Compression, Content, Means, Method, Node, Options, Tree, pack};
+use squash::{Compression, Method, Options};
 
 use crate::seen::{assert_same, by_checker, by_kernel, real_kernel, run};
+use crate::support::{self, file, hard_link, link, noise, text};
 
 /// A directory with everything that an extension may have: lengths around the block sizes, holes, equal files, hard
 /// links, long names and a listing of many metadata blocks.
@@ -85,22 +86,6 @@ const WILD: [&str; 14] = [
     "/wild/sticky: has the sticky bit (mode 1755)",
     "/wild/whiteout: is a whiteout, which would hide a file of the system",
 ];
-
-fn text(len: usize) -> Vec<u8> {
-    (0..).flat_map(|n| format!("line {n}\n").into_bytes()).take(len).collect()
-}
-
-/// Bytes that do not compress (xorshift64*).
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = || {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 56) as u8
-    };
-    (0..len).map(|_| next()).collect()
-}
 
 /// An image in a directory that goes with it.
 struct Packed {
@@ -220,26 +205,24 @@ fn an_image_with_nothing_in_it_is_read_with_and_without_padding() {
 /// Whoever opens one of our images asks with limits from its facts, which count a file with two names once.
 #[test]
 fn our_own_images_keep_to_their_facts() {
-    let file = |bytes: Vec<u8>| Node::File { mode: squash::Mode::FILE, content: Content::Bytes(bytes) };
-    let mut tree = Tree::new();
-    let mut add = |path: &str, node| tree.insert(path.parse().unwrap(), node).unwrap();
-    add("/usr/text", file(text(20_000)));
-    add("/usr/zeros", file(vec![0; 300_000]));
-    add("/usr/small", file(noise(10)));
-    add("/usr/link", Node::Symlink { target: "text".to_owned() });
-    for n in 0..1000 {
-        add(&format!("/usr/again/{n}"), Node::HardLink { target: "/usr/text".parse().unwrap() });
-    }
+    let nodes = [
+        ("/usr/text".to_owned(), file(text(20_000))),
+        ("/usr/zeros".to_owned(), file(vec![0; 300_000])),
+        ("/usr/small".to_owned(), file(noise(10))),
+        ("/usr/link".to_owned(), link("text")),
+    ];
+    let names = (0..1000).map(|n| (format!("/usr/again/{n}"), hard_link("/usr/text")));
+    let tree = support::tree(nodes.into_iter().chain(names));
     for method in [Method::Zstd, Method::Gzip, Method::Xz, Method::Lz4] {
         let options = Options { compression: Compression::new(method, None).unwrap(), ..Options::default() };
-        let mut out = tempfile::NamedTempFile::new().unwrap();
-        let packed = pack(&tree, &options, Means::of_this_machine(), out.as_file_mut(), &mut |_| {}).unwrap();
-        let image = Image::open(out.as_file(), &Limits::of(&packed.facts)).unwrap();
+        let ours = support::Image::of(&tree, &options);
+        let file = File::open(ours.path()).unwrap();
+        let image = Image::open(&file, &Limits::of(&ours.packed.facts)).unwrap();
         assert!(image.findings().is_empty(), "{:?}", image.findings());
         assert!(image.check_data().unwrap().is_empty());
-        assert_eq!(image.content(), packed.facts.bytes);
+        assert_eq!(image.content(), ours.packed.facts.bytes);
         assert_eq!(image.listing(), tree.listing());
-        assert_same(&by_checker(&image), &by_kernel(out.path()));
+        assert_same(&by_checker(&image), &by_kernel(ours.path()));
     }
 }
 
