@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, Write};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use sources::{Entry, EntryKind};
+use spec::path::PATH_MAX;
 
 /// Most bytes of one source that are read, so that an archive of zeros does not take all the time.
 const CONTENT_MAX: u64 = 1 << 20;
@@ -40,7 +41,7 @@ pub fn check_entries(entries: &[Entry]) {
                 assert!(file_at(target) && *target < entry.path, "a hard link leads to a file before it");
             }
             EntryKind::Symlink { target } => {
-                assert!((1..=4095).contains(&target.len()), "targets have a length")
+                assert!((1..=PATH_MAX).contains(&target.len()), "targets have a length")
             }
             EntryKind::Directory | EntryKind::Special(_) => {}
         }

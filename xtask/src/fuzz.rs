@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 use crate::{Error, command};
 
 /// Each is a program `fuzz-NAME`.
-const TARGETS: [&str; 7] = ["image", "tar", "deb", "module", "record", "profile", "vmlinuz"];
+const TARGETS: [&str; 8] = ["image", "tar", "deb", "oci", "module", "record", "profile", "vmlinuz"];
 
 /// How long each target runs when somebody asks for fuzzing.
 const LONG: Duration = Duration::from_secs(600);
