@@ -1,5 +1,7 @@
 //! A small extension with fixed bytes, in a layout of its own.
 
+#![allow(dead_code, reason = "not every test uses everything")]
+
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
@@ -76,4 +78,11 @@ pub(crate) fn files_besides_index(layout: &Path) -> Vec<String> {
             .filter(|name| !matches!(name.as_str(), "blobs" | "index.json" | "oci-layout")),
     );
     found
+}
+
+/// An empty store, and the directory that it is in.
+pub(crate) fn new_store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create_or_open(dir.path().join("out")).unwrap();
+    (dir, store)
 }
