@@ -177,7 +177,7 @@ fn a_full_disk_leaves_what_was_there_and_nothing_half_written() {
 }
 
 #[test]
-fn a_killed_build_leaves_a_cache_that_later_builds_can_believe() {
+fn a_killed_build_leaves_no_file_and_a_cache_that_later_builds_can_believe() {
     let context = Context::new();
     author(&context);
     for n in 0..40u32 {
@@ -187,15 +187,21 @@ fn a_killed_build_leaves_a_cache_that_later_builds_can_believe() {
     }
     let args = ["image", "pack", "tree", "--level", "15", "--block-size", "4K", "-o"];
     let without = context.extbuild(&[&args[..], &["expected", "--no-cache"]].concat()).ok();
+    fs::create_dir(context.dir().join("out")).expect("our own directory");
     let mut killed = 0;
     for delay in (0..10).map(|n| Duration::from_millis(20 + n * 60)) {
         let mut build = Command::new(from_xtask("TENON_EXTBUILD"));
-        build.args(args).arg("killed").current_dir(context.dir()).env("TENON_CACHE_DIR", context.cache());
+        build.args(args).arg("out/image").current_dir(context.dir()).env("TENON_CACHE_DIR", context.cache());
         let mut build =
             build.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
         std::thread::sleep(delay);
         build.kill().expect("it is our own");
         killed += usize::from(!build.wait().expect("it is our own").success());
+        for left in fs::read_dir(context.dir().join("out")).expect("it is there") {
+            let path = left.expect("it is there").path();
+            assert_eq!(path.file_name(), Some("image".as_ref()), "after {delay:?}");
+            fs::remove_file(path).expect("our own file");
+        }
     }
     assert!(killed > 0, "no build was slow enough to be killed");
     assert_eq!(context.extbuild(&[&args[..], &["image"]].concat()).ok(), without);
