@@ -16,9 +16,9 @@ use signing::{Approval, TrustPolicy, Verified};
 use spec::artifact::ExtensionConfig;
 use spec::machine::{ExtensionsConfig, Wanted};
 use spec::{Digest, ExtensionName, Reason, Version};
+use squash::Promise;
 
 use crate::content::Expected;
-use crate::contents::Promise;
 use crate::facts::BaseFacts;
 use crate::image::ImageError;
 

@@ -1,10 +1,10 @@
 //! Why an image that a trusted key has signed is not used all the same.
 
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
+use squash::BrokenPromise;
 
 use crate::cannot::Cannot;
 use crate::content::ContentError;
-use crate::contents::ContentsFault;
 
 /// What is wrong with an image.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum ImageError {
     Mount(#[from] Cannot),
     /// Its content is not the one that was signed, or has what no extension may have.
     #[error(transparent)]
-    Contents(#[from] ContentsFault),
+    Contents(#[from] BrokenPromise),
 }
 
 impl ImageError {

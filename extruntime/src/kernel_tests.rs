@@ -20,12 +20,11 @@ use spec::base::{BaseDescription, BaseImage};
 use spec::listing::{Kind, Listing};
 use spec::status::{State, Status};
 use spec::{Digest, ReasonCode, TreePath};
-use squash::{Content, Mode, Node, Tree};
+use squash::{Content, Mode, Node, Promise, Tree};
 use tempfile::TempDir;
 use world::{Extension, World};
 
 use crate::content::Expected;
-use crate::contents::Promise;
 use crate::layer::Layer;
 use crate::log::Log;
 use crate::{base, boot, mounts};

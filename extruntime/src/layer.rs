@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::path::Path;
 
+use squash::Promise;
+
 use crate::cannot::Cannot;
 use crate::content::Expected;
-use crate::contents::{self, Promise};
 use crate::image::ImageError;
 use crate::mounts::Detached;
 use crate::sealed::{self, Image};
@@ -30,7 +31,7 @@ impl Layer {
         promise: Promise<'_>,
     ) -> Result<Layer, ImageError> {
         let image = sealed::seal(source, expected)?;
-        contents::check(image.file(), promise)?;
+        promise.check(image.file())?;
         Ok(Layer { mount: Detached::squashfs(&image)?, _image: image })
     }
 

@@ -19,7 +19,6 @@ pub mod cannot;
 mod cli;
 mod cmdline;
 pub mod content;
-pub mod contents;
 mod early;
 pub mod facts;
 mod files;

@@ -15,7 +15,6 @@ use crate::activation::Activation;
 use crate::admit::{Unopened, judge};
 use crate::base::{self, BaseError};
 use crate::content;
-use crate::contents;
 use crate::facts::FactFiles;
 use crate::grounds::{self, ConfigError, GroundsError, Places};
 use crate::image::ImageError;
@@ -90,7 +89,7 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
 fn look(image: Unopened<'_>) -> Result<Looked, ImageError> {
     let Unopened { file, expected, promise } = image;
     content::copy(&file, &expected, io::sink())?;
-    contents::check(&file, promise)?;
+    promise.check(&file)?;
     Ok(Looked)
 }
 

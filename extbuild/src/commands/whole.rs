@@ -2,9 +2,9 @@
 
 use catalog::{Artifact, Descriptor, Layout};
 use kabi::TrustedKey;
+use spec::content::{self, Complaint};
 use spec::{Diagnose, ModuleName, Outcome, TreePath};
-use squash::image::Limits;
-use squash::{Image, verity};
+use squash::{Image, Promise, verity};
 use terminal::Failure;
 
 use crate::ground::Facts;
@@ -23,22 +23,18 @@ pub(crate) fn read_whole(
     Facts::of(artifact)
 }
 
-/// Does the image break no rule, and hold what the list says, the kernel ABI record and its hash tree?
+/// Does the image keep what the rest of the artifact says about it, as a machine asks before it mounts one? And may an
+/// extension of that name have such paths?
 fn check_image(layout: &Layout, artifact: &Artifact, keys: &[TrustedKey]) -> Result<(), Failure> {
+    let Artifact { config, paths, .. } = artifact;
     let file = layout.open_blob(&artifact.image.digest)?;
-    let image = Image::open(&file, &Limits::of(&artifact.config.content))?;
-    if let Some(finding) = image.findings().iter().next() {
-        return Err(finding.clone().into());
-    }
-    let found = image.listing();
-    if found != artifact.paths {
-        let differs = |path: &&TreePath| found.get(path) != artifact.paths.get(path);
-        let paths = found.iter().chain(artifact.paths.iter()).map(|(path, _)| path);
-        let first = paths.into_iter().find(differs).cloned().unwrap_or(TreePath::root());
-        return Err(Contradiction::List(first).into());
+    let image = Promise { facts: &config.content, listing: paths }.check(&file)?;
+    for (path, kind) in paths.iter() {
+        content::check_path(path, kind, &config.name, config.kernel.as_ref())
+            .map_err(|complaint| Misplaced { path: path.clone(), complaint })?;
     }
     check_record(&image, artifact, keys)?;
-    match &artifact.config.verity {
+    match &config.verity {
         Some(facts) => Ok(verity::check(&file, facts)?),
         None => Ok(()),
     }
@@ -51,19 +47,15 @@ fn check_record(image: &Image<'_>, artifact: &Artifact, keys: &[TrustedKey]) -> 
     let differs = |name: &ModuleName| claimed.get(name) != found.get(name);
     let mut names = found.modules().iter().chain(claimed.modules()).map(|module| &module.name);
     match names.find(|name| differs(name)) {
-        Some(name) => Err(Contradiction::Record(name.clone()).into()),
+        Some(name) => Err(Contradiction(name.clone()).into()),
         None => Ok(()),
     }
 }
 
-/// The parts of an artifact contradict each other.
+/// The record of an artifact contradicts its image.
 #[derive(Debug, thiserror::Error)]
-enum Contradiction {
-    #[error("the kernel ABI record says something else about module {0} than the image")]
-    Record(ModuleName),
-    #[error("the image and the list of its paths differ at {0}")]
-    List(TreePath),
-}
+#[error("the kernel ABI record says something else about module {0} than the image")]
+struct Contradiction(ModuleName);
 
 impl Diagnose for Contradiction {
     fn outcome(&self) -> Outcome {
@@ -72,5 +64,23 @@ impl Diagnose for Contradiction {
 
     fn hint(&self) -> Option<String> {
         Some("build the extension again".into())
+    }
+}
+
+/// A path that no extension may have, or not this one.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} {}", complaint.what)]
+struct Misplaced {
+    path: TreePath,
+    complaint: Complaint,
+}
+
+impl Diagnose for Misplaced {
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(self.complaint.hint.clone())
     }
 }

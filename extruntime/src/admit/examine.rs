@@ -7,12 +7,12 @@ use spec::artifact::ExtensionConfig;
 use spec::listing::Listing;
 use spec::machine::Wanted;
 use spec::{Reason, VersionRange};
+use squash::Promise;
 
 use super::objection::Objection;
 use super::set::Member;
 use super::{Admitted, Chosen, Grounds, Refused, Unopened};
 use crate::content::Expected;
-use crate::contents::Promise;
 use crate::image::ImageError;
 
 /// An extension that is what it says it is; whether it can be together with the others is not decided.
