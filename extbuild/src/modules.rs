@@ -11,7 +11,7 @@ use squash::image::Kind;
 use squash::{Content, Image, Mode, Node, Tree};
 use terminal::Failure;
 
-use crate::kernel::{Kernel, KernelModule};
+use crate::kernel::{Kernel, KernelError, KernelModule};
 
 /// The named in-tree modules and all that they need, without those of `have`; each before what needs it.
 pub(crate) fn with_dependencies(
@@ -19,12 +19,16 @@ pub(crate) fn with_dependencies(
     kernel: &Kernel,
     have: &BTreeSet<ModuleName>,
 ) -> Result<Vec<KernelModule>, Failure> {
-    let facts = |name: &ModuleName| kernel.module(name).map(|module| module.map(|module| module.facts));
-    let needed = kabi::closure(roots, facts, &kernel.profile, have)?;
-    load_order(&needed)
-        .into_iter()
-        .map(|name| Ok(kernel.module(name)?.ok_or_else(|| ModulesError::Gone { name: name.clone() })?))
-        .collect()
+    let mut read = BTreeMap::new();
+    let facts = |name: &ModuleName| -> Result<Option<Module>, KernelError> {
+        let Some(KernelModule { bytes, facts }) = kernel.module(name)? else { return Ok(None) };
+        read.insert(facts.name.clone(), bytes);
+        Ok(Some(facts))
+    };
+    let mut needed = kabi::closure(roots, facts, &kernel.profile, have)?;
+    let order: Vec<ModuleName> = load_order(&needed).into_iter().cloned().collect();
+    let module = |name| Some(KernelModule { bytes: read.remove(&name)?, facts: needed.remove(&name)? });
+    Ok(order.into_iter().filter_map(module).collect())
 }
 
 /// The names in an order in which each comes after all that it depends on. Modules do not depend on each other in
@@ -53,24 +57,15 @@ pub(crate) fn insert(tree: &mut Tree, path: TreePath, module: &KernelModule) -> 
 /// must be good: a kernel that has the key refuses a module with a bad one, whether it wants signatures or not.
 pub(crate) fn record(tree: &Tree, keys: &[TrustedKey]) -> Result<Option<Record>, Failure> {
     let mut modules = Vec::new();
-    for (path, node) in tree.iter() {
-        let Some(name) = path.file_name() else { continue };
-        let (Some(_), Some(content)) = (ModuleName::from_file_name(name), content(tree, node)) else {
-            continue;
-        };
+    for (path, node) in tree.iter().filter(|(path, _)| is_module(path)) {
+        let Some(content) = content(tree, node) else { continue };
         check_size(path, content.len())?;
         let mut bytes = Vec::new();
         let read = content.open().and_then(|mut reader| reader.read_to_end(&mut bytes));
         read.map_err(|source| ModulesError::Read { path: path.clone(), source })?;
-        let bytes = kabi::decompress(name, bytes)?;
-        let module = Module::parse(path, &bytes)?;
-        check_signature(&module, &bytes, keys)?;
-        modules.push(module);
+        modules.push(parse(path, bytes, keys)?);
     }
-    match modules.is_empty() {
-        true => Ok(None),
-        false => Ok(Some(Record::new(modules)?)),
-    }
+    of_modules(modules)
 }
 
 /// The same of an image.
@@ -79,22 +74,37 @@ pub(crate) fn record_of_image(image: &Image<'_>, keys: &[TrustedKey]) -> Result<
     let mut reader = None;
     for entry in image.entries() {
         let (Some(path), Kind::File { size }) = (entry.path(), entry.kind()) else { continue };
-        let Some(name) = path.file_name().filter(|name| ModuleName::from_file_name(name).is_some()) else {
+        if !is_module(&path) {
             continue;
-        };
+        }
         check_size(&path, size)?;
-        let unread = |source| ModulesError::Read { path: path.clone(), source };
         let reader = match &mut reader {
             Some(reader) => reader,
-            none => none.insert(image.reader().map_err(unread)?),
+            none => {
+                let opened = image.reader();
+                none.insert(opened.map_err(|source| ModulesError::Read { path: path.clone(), source })?)
+            }
         };
         let mut bytes = Vec::new();
         reader.stream_entry(entry, &mut bytes)?;
-        let bytes = kabi::decompress(name, bytes)?;
-        let module = Module::parse(&path, &bytes)?;
-        check_signature(&module, &bytes, keys)?;
-        modules.push(module);
+        modules.push(parse(&path, bytes, keys)?);
     }
+    of_modules(modules)
+}
+
+fn is_module(path: &TreePath) -> bool {
+    path.file_name().is_some_and(|name| ModuleName::from_file_name(name).is_some())
+}
+
+/// Reads a module from the bytes of its file.
+fn parse(path: &TreePath, bytes: Vec<u8>, keys: &[TrustedKey]) -> Result<Module, Failure> {
+    let bytes = kabi::decompress(path.file_name().unwrap_or_default(), bytes)?;
+    let module = Module::parse(path, &bytes)?;
+    check_signature(&module, &bytes, keys)?;
+    Ok(module)
+}
+
+fn of_modules(modules: Vec<Module>) -> Result<Option<Record>, Failure> {
     match modules.is_empty() {
         true => Ok(None),
         false => Ok(Some(Record::new(modules)?)),
@@ -138,8 +148,6 @@ fn content<'a>(tree: &'a Tree, node: &'a Node) -> Option<&'a Content> {
 /// Why a module cannot be taken, besides being damaged.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ModulesError {
-    #[error("the module {name} is gone from the kernel directory")]
-    Gone { name: ModuleName },
     #[error("{path} has {size} bytes; a module has at most {MAX_BYTES}")]
     TooLarge { path: TreePath, size: u64 },
     /// The kernel would refuse it.
@@ -153,7 +161,7 @@ impl Diagnose for ModulesError {
     fn outcome(&self) -> Outcome {
         match self {
             ModulesError::TooLarge { .. } | ModulesError::Signature { .. } => Outcome::Refused,
-            ModulesError::Gone { .. } | ModulesError::Read { .. } => Outcome::Unavailable,
+            ModulesError::Read { .. } => Outcome::Unavailable,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spec::{Diagnose, ModuleName, Outcome};
+use spec::{Diagnose, KernelRelease, ModuleName, Outcome};
 
 use crate::profile::Owner;
 use crate::{Module, Profile, SymbolName};
@@ -13,6 +13,14 @@ pub enum ClosureError<E: std::error::Error + 'static> {
     /// The kernel has no file for a module that was asked for.
     #[error("the kernel has no module {0}")]
     Unknown(ModuleName),
+    /// A module that was asked for is no file: it is there whenever the kernel is.
+    #[error("module {module} is built into the kernel {kernel}")]
+    BuiltIn {
+        /// The module.
+        module: ModuleName,
+        /// The kernel.
+        kernel: KernelRelease,
+    },
     /// The kernel has no file for a module that its own exports name.
     #[error("the kernel has no file of module {module}, which exports symbol {symbol} to module {user}")]
     FileMissing {
@@ -37,16 +45,17 @@ pub enum ClosureError<E: std::error::Error + 'static> {
 impl<E: std::error::Error + 'static> Diagnose for ClosureError<E> {
     fn outcome(&self) -> Outcome {
         match self {
-            ClosureError::Unknown(_) | ClosureError::FileMissing { .. } => Outcome::Refused,
+            ClosureError::Unknown(_) | ClosureError::BuiltIn { .. } | ClosureError::FileMissing { .. } => {
+                Outcome::Refused
+            }
             ClosureError::Unreadable { .. } => Outcome::Unavailable,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            ClosureError::Unknown(_) => {
-                Some("check the spelling; modules.builtin lists what is part of the kernel itself".to_owned())
-            }
+            ClosureError::Unknown(_) => Some("check the spelling".to_owned()),
+            ClosureError::BuiltIn { .. } => Some("for this kernel, do not ask for it".to_owned()),
             _ => None,
         }
     }
@@ -75,6 +84,9 @@ pub fn closure<E: std::error::Error + 'static>(
         let facts =
             facts_of(&name).map_err(|source| ClosureError::Unreadable { name: name.clone(), source })?;
         let module = facts.ok_or_else(|| match wanted {
+            None if profile.is_builtin(&name) => {
+                ClosureError::BuiltIn { module: name.clone(), kernel: profile.release().clone() }
+            }
             None => ClosureError::Unknown(name.clone()),
             Some((symbol, user)) => ClosureError::FileMissing { module: name.clone(), symbol, user },
         })?;
