@@ -80,14 +80,31 @@ pub(crate) struct TargetArgs {
     /// The architecture: amd64 or arm64 [default: the kernel's, else this machine's]
     #[arg(long)]
     arch: Option<Arch>,
+    #[command(flatten)]
+    signatures: SignatureArgs,
+}
+
+/// What is known of the machines besides their kernel.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct SignatureArgs {
+    /// The kernels will load signed modules only: module.sig_enforce=1, or lockdown
+    #[arg(long)]
+    sig_enforce: bool,
+}
+
+impl SignatureArgs {
+    /// Which modules the kernels load.
+    pub(crate) fn rule(self) -> SignatureRule {
+        if self.sig_enforce { SignatureRule::Enforced } else { SignatureRule::AsBuilt }
+    }
 }
 
 impl TargetArgs {
     /// The same for one kernel, or none.
     pub(crate) fn request(&self, kernel: Option<&Path>) -> Request {
-        let TargetArgs { manifest, base, with, source_dirs, arch } = self.clone();
-        let kernel = kernel.map(Path::to_owned);
-        Request { manifest, kernel, base, with, source_dirs, arch }
+        let TargetArgs { manifest, base, with, source_dirs, arch, signatures } = self.clone();
+        let (kernel, signatures) = (kernel.map(Path::to_owned), signatures.rule());
+        Request { manifest, kernel, base, with, signatures, source_dirs, arch }
     }
 }
 
@@ -95,8 +112,9 @@ impl TargetArgs {
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub target: TargetArgs,
-    /// The kernel that modules are for: image and headers packages, unpacked into one directory
-    #[arg(long, value_name = "DIR")]
+    /// The kernel that modules are for: image and headers packages, unpacked into one directory, or, where none of its own
+    /// modules are taken, a kernel profile
+    #[arg(long, value_name = "KERNEL")]
     pub kernel: Option<PathBuf>,
     /// The layout to build into: oci:DIR
     #[arg(short, long, value_name = "REF")]
@@ -112,8 +130,8 @@ pub(crate) struct BuildArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub target: TargetArgs,
-    /// The kernel that modules are for: image and headers packages, unpacked into one directory; may be given several times
-    #[arg(long = "kernel", value_name = "DIR")]
+    /// The kernel that modules are for, as for `extbuild build`; may be given several times
+    #[arg(long = "kernel", value_name = "KERNEL")]
     pub kernels: Vec<PathBuf>,
     /// Print the artifact's config and its paths as JSON
     #[arg(long)]
@@ -148,9 +166,8 @@ pub(crate) struct FitsArgs {
     /// What to hold them against: a base, a kernel or a profile; may be given several times
     #[arg(long = "kernel", required = true, value_name = "KERNEL")]
     pub kernels: Vec<PathBuf>,
-    /// The kernels will load signed modules only: module.sig_enforce=1, or lockdown
-    #[arg(long)]
-    pub sig_enforce: bool,
+    #[command(flatten)]
+    pub signatures: SignatureArgs,
     /// Print the verdicts with all reasons as JSON
     #[arg(long)]
     pub json: bool,
@@ -177,6 +194,11 @@ pub(crate) struct RequireFitArgs {
     /// Refuse unless the extension fits: a base, a kernel or a profile; may be given several times
     #[arg(long = "require-fit", value_name = "KERNEL")]
     pub kernels: Vec<PathBuf>,
+    /// An extension that will be there too, oci:DIR:TAG; may be given several times
+    #[arg(long = "with", value_name = "REF", requires = "kernels")]
+    pub with: Vec<Reference>,
+    #[command(flatten)]
+    pub signatures: SignatureArgs,
 }
 
 impl RequireFitArgs {
@@ -188,8 +210,10 @@ impl RequireFitArgs {
         let keys: Vec<TrustedKey> =
             grounds.iter().flat_map(|ground| ground.profile.keys()).cloned().collect();
         let facts = read_whole(layout, manifest, &keys)?;
-        for fits in ground::require(&facts, &grounds, SignatureRule::AsBuilt)? {
-            ground::note(fits.notes());
+        let with = Facts::of_all(&self.with)?;
+        for ground in &grounds {
+            let host = ground.host(self.signatures.rule(), &[]);
+            ground::note(&ground::require(&host, facts.candidate(), &with)?);
         }
         Ok(facts)
     }

@@ -1,16 +1,18 @@
 //! What extensions are held against: a base, a kernel, or a profile of one.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use catalog::Artifact;
-use kabi::{Candidate, Fits, Host, Profile, Record, SignatureRule, Verdict};
-use spec::artifact::{ExtensionConfig, limits};
+use catalog::{Artifact, Reference};
+use kabi::{Candidate, Host, Profile, Record, SignatureRule, Verdict};
+use spec::artifact::ExtensionConfig;
 use spec::base::files;
 use spec::listing::Listing;
-use spec::{Diagnose, KernelRelease, ModuleName, Outcome, Reason};
-use terminal::{Failure, Place};
+use spec::{Diagnose, KernelRelease, ModuleName, Outcome, Reason, ReasonCode};
+use terminal::Failure;
 
 use crate::base_dir::Base;
+use crate::commands::find;
 use crate::kernel::Kernel;
 
 /// A base or a kernel, as far as it is known.
@@ -34,13 +36,7 @@ impl Ground {
             let Base { description: _, profile, modules, paths } = Base::open(path)?;
             return Ok(Ground { path: path.to_owned(), profile, modules: Some(modules), paths: Some(paths) });
         }
-        if path.is_dir() {
-            return Ok(of_kernel(Kernel::open(path)?.profile));
-        }
-        let bytes = terminal::read_regular(path, limits::FACTS).map_err(Place::cannot("read", path))?;
-        let profile =
-            Profile::parse(&bytes).map_err(|source| NotProfile { path: path.to_owned(), source })?;
-        Ok(of_kernel(profile))
+        Ok(of_kernel(Kernel::open(path)?.profile))
     }
 
     /// The same for the judge; `others` were not chosen and could be.
@@ -68,6 +64,15 @@ impl Facts {
         Ok(Facts { config: artifact.config, record, paths: artifact.paths })
     }
 
+    /// Those of the artifacts that are meant.
+    pub(crate) fn of_all(references: &[Reference]) -> Result<Vec<Facts>, Failure> {
+        let read = |reference: &Reference| {
+            let (layout, manifest) = find(reference.clone())?;
+            Facts::of(layout.read_extension(&manifest)?)
+        };
+        references.iter().map(read).collect()
+    }
+
     /// The modules of an artifact.
     pub(crate) fn record(artifact: &Artifact) -> Result<Record, Failure> {
         Ok(artifact.kabi.as_deref().map(Record::parse).transpose()?.unwrap_or_default())
@@ -84,42 +89,16 @@ impl Facts {
     }
 }
 
-/// Demands that one extension fits each of the kernels. What is worth a second look comes back.
-pub(crate) fn require(
-    facts: &Facts,
-    grounds: &[Ground],
-    signatures: SignatureRule,
-) -> Result<Vec<Fits>, Failure> {
-    let mut fits = Vec::new();
-    for ground in grounds {
-        for verdict in kabi::judge(&ground.host(signatures, &[]), &[facts.candidate()]) {
-            match verdict {
-                Verdict::Fits(proof) => fits.push(proof),
-                Verdict::Unfit(reasons) => {
-                    let kernel = ground.profile.release().clone();
-                    return Err(Unfit { name: facts.config.name.to_string(), kernel, reasons }.into());
-                }
-            }
+/// Demands that the extension fits the host, together with those that will be there too. What is worth a second look
+/// comes back.
+pub(crate) fn require(host: &Host<'_>, own: Candidate<'_>, with: &[Facts]) -> Result<Vec<Reason>, Unfit> {
+    let candidates: Vec<Candidate<'_>> = with.iter().map(Facts::candidate).chain([own]).collect();
+    match kabi::judge(host, &candidates).pop().expect("one verdict comes for each candidate") {
+        Verdict::Fits(fits) => Ok(fits.notes().to_vec()),
+        Verdict::Unfit(reasons) => {
+            let (name, kernel) = (own.name.to_string(), host.profile.release().clone());
+            Err(Unfit { name, kernel, reasons })
         }
-    }
-    Ok(fits)
-}
-
-/// A file is not a profile.
-#[derive(Debug, thiserror::Error)]
-#[error("{} is neither the directory of a base or a kernel nor a kernel profile", path.display())]
-struct NotProfile {
-    path: PathBuf,
-    source: kabi::ProfileError,
-}
-
-impl Diagnose for NotProfile {
-    fn outcome(&self) -> Outcome {
-        Outcome::Refused
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("make a profile with extbuild kernel profile".into())
     }
 }
 
@@ -142,8 +121,10 @@ impl Diagnose for Unfit {
     }
 }
 
-/// How many things of a kind an error names.
+/// How many things an error names.
 const SHOWN: usize = 5;
+/// How many notes of one kind are shown.
+const SHOWN_OF_KIND: usize = 2;
 
 /// The first reasons, each in a line of its own.
 pub(crate) fn sentences(reasons: &[Reason]) -> String {
@@ -154,12 +135,21 @@ pub(crate) fn sentences(reasons: &[Reason]) -> String {
     text
 }
 
-/// Says what is worth a second look.
+/// Says what is worth a second look, the first few of each kind.
 pub(crate) fn note(notes: &[Reason]) {
-    for note in notes.iter().take(SHOWN) {
-        terminal::note(&note.to_string());
+    let mut kinds: BTreeMap<ReasonCode, Vec<&Reason>> = BTreeMap::new();
+    for note in notes {
+        kinds.entry(note.code).or_default().push(note);
     }
-    if notes.len() > SHOWN {
-        terminal::note(&format!("and {} more of this kind", notes.len() - SHOWN));
+    for notes in kinds.values() {
+        for note in notes.iter().take(SHOWN_OF_KIND) {
+            terminal::note(&note.to_string());
+        }
+        if notes.len() > SHOWN_OF_KIND {
+            terminal::note(&format!("and {} more of this kind", notes.len() - SHOWN_OF_KIND));
+        }
+        if let Some(hint) = notes.iter().find_map(|note| note.hint.as_deref()) {
+            terminal::hint(hint);
+        }
     }
 }

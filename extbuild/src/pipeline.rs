@@ -5,6 +5,7 @@ use std::io::Seek;
 use std::path::{Path, PathBuf};
 
 use catalog::{Descriptor, NewExtension, Reference, Store};
+use kabi::SignatureRule;
 use spec::artifact::ExtensionConfig;
 use spec::manifest::Manifest;
 use spec::{Arch, Diagnose, Outcome, Reason, yaml};
@@ -12,7 +13,6 @@ use squash::{BlockSize, Packed};
 use terminal::{Failure, Place};
 
 use crate::base_dir::Base;
-use crate::commands::find;
 use crate::ground::Facts;
 use crate::kernel::Kernel;
 use crate::packing::Packing;
@@ -24,12 +24,14 @@ use crate::source::SearchPath;
 pub struct Request {
     /// `extension.yaml`.
     pub manifest: PathBuf,
-    /// The unpacked kernel that modules are for.
+    /// The kernel that modules are for: unpacked, or a profile of it.
     pub kernel: Option<PathBuf>,
     /// The base that the extension will be laid over.
     pub base: Option<PathBuf>,
     /// Extensions that will be there too.
     pub with: Vec<Reference>,
+    /// Which modules the kernel loads.
+    pub signatures: SignatureRule,
     /// Where sources are looked for besides the manifest's directory.
     pub source_dirs: Vec<PathBuf>,
     /// The architecture; the kernel's, else this machine's, where it is not given.
@@ -115,13 +117,8 @@ fn open_target(request: &Request) -> Result<Target, Failure> {
     let of_kernel = kernel.as_ref().map(|kernel| kernel.arch);
     let of_base = base.as_ref().map(|base| base.description.arch);
     let arch = request.arch.or(of_kernel).or(of_base).or(Arch::of_this_program());
-    let with = request.with.iter().cloned().map(read_facts).collect::<Result<_, _>>()?;
-    Ok(Target { arch: arch.ok_or(NoArch)?, kernel, base, with })
-}
-
-fn read_facts(reference: Reference) -> Result<Facts, Failure> {
-    let (layout, manifest) = find(reference)?;
-    Facts::of(layout.read_extension(&manifest)?)
+    let with = Facts::of_all(&request.with)?;
+    Ok(Target { arch: arch.ok_or(NoArch)?, kernel, base, with, signatures: request.signatures })
 }
 
 /// Sources lie beside the manifest or in the directories that were given.

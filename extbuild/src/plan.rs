@@ -1,6 +1,6 @@
 //! Everything that a build decides, before it writes a byte.
 
-use kabi::{Candidate, Host, Record, TrustedKey, Verdict};
+use kabi::{Candidate, Host, Record, SignatureRule, TrustedKey};
 use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, ReleaseGroup};
 use spec::listing::Listing;
 use spec::manifest::{Group, Manifest};
@@ -10,7 +10,7 @@ use squash::{Content, Mode, Node, Tree};
 use terminal::Failure;
 
 use crate::base_dir::Base;
-use crate::ground::{Facts, Unfit};
+use crate::ground::{self, Facts};
 use crate::kernel::Kernel;
 use crate::lint::Owner;
 use crate::modules;
@@ -28,6 +28,8 @@ pub(crate) struct Target {
     pub base: Option<Base>,
     /// Extensions that will be there too.
     pub with: Vec<Facts>,
+    /// Which modules its kernel loads.
+    pub signatures: SignatureRule,
 }
 
 /// An extension with nothing left to choose: the tree of its image and all facts about it.
@@ -84,22 +86,15 @@ impl Plan {
                 return Err(PlanError::Taken { base: base.description.name.to_string(), paths: taken }.into());
             }
         }
-        let nothing = Record::default();
         let host = match (&target.base, &target.kernel) {
             (Some(base), _) => Host { paths: Some(&base.paths), ..Host::base(&base.profile, &base.modules) },
-            (None, Some(kernel)) => Host::base(&kernel.profile, &nothing),
+            (None, Some(kernel)) => Host::kernel(&kernel.profile),
             (None, None) => return Ok(Vec::new()),
         };
+        let host = Host { signatures: target.signatures, ..host };
+        let nothing = Record::default();
         let own = Candidate::new(&self.config, self.modules.as_ref().unwrap_or(&nothing), &self.paths);
-        let candidates: Vec<Candidate<'_>> = target.with.iter().map(Facts::candidate).chain([own]).collect();
-        match kabi::judge(&host, &candidates).pop() {
-            Some(Verdict::Unfit(reasons)) => {
-                let (name, kernel) = (self.config.name.to_string(), host.profile.release().clone());
-                Err(Unfit { name, kernel, reasons }.into())
-            }
-            Some(Verdict::Fits(fits)) => Ok(fits.notes().to_vec()),
-            None => Ok(Vec::new()),
-        }
+        Ok(ground::require(&host, own, &target.with)?)
     }
 }
 
@@ -141,7 +136,7 @@ fn check_load(manifest: &Manifest, target: &Target, modules: Option<&Record>) ->
         let own = records.into_iter().any(|modules| modules.get(name).is_some());
         let elsewhere = match (&target.base, &target.kernel) {
             (Some(base), _) => base.modules.get(name).is_some(),
-            (None, Some(kernel)) => kernel.has(name),
+            (None, Some(kernel)) => kernel.may_have(name),
             (None, None) => false,
         };
         if !own && !elsewhere {

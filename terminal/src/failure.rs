@@ -33,6 +33,11 @@ impl Failure {
         spec::sentence(&*self.0)
     }
 
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        self.0.hint()
+    }
+
     /// The error as its reader sees it: the sentence, one cause a line, then what to do.
     fn describe(&self) -> String {
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));

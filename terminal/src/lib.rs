@@ -12,5 +12,5 @@ mod progress;
 pub use documents::{Generate, GenerateError, generate};
 pub use failure::{Failure, Place, run};
 pub use files::{open_regular, read_regular};
-pub use output::{OutputError, Table, json, note, success, text, warning};
+pub use output::{OutputError, Table, hint, json, note, success, text, warning};
 pub use progress::Progress;

@@ -36,6 +36,11 @@ pub fn warning(sentence: &str) {
     tell(AnsiColor::Yellow, "warning:", sentence);
 }
 
+/// Says on stderr what to do about what was said last.
+pub fn hint(sentence: &str) {
+    tell(AnsiColor::Cyan, "hint:", sentence);
+}
+
 fn tell(colour: AnsiColor, word: &str, sentence: &str) {
     let style = Style::new().bold().fg_color(Some(colour.into()));
     // Nothing can be told to someone whose stderr is closed.

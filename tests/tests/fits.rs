@@ -23,6 +23,19 @@ modules: [udp_tunnel]
 bootModules: [loop]
 ";
 
+/// Of 6.12 it is a module; 6.1 has it built in.
+const MODULE_OF_THE_NEWER_KERNEL: &str =
+    "apiVersion: v1alpha1\nkind: Extension\nname: newer\nversion: 1.0.0\nmodules: [crypto_null]\n";
+
+const BARE: &str = "\
+apiVersion: v1alpha1
+kind: Extension
+name: bare
+version: 1.0.0
+sources: {modules: {dir: modules}}
+contents: [{from: modules, to: \"/usr/lib/modules/${kernel.release}/extra/bare\"}]
+";
+
 fn kernel(name: &str) -> String {
     inputs().join(name).display().to_string()
 }
@@ -88,13 +101,51 @@ fn a_manifest_is_checked_for_several_kernels_at_once() {
         plans.as_array().unwrap().iter().map(|plan| plan["config"]["kernel"].as_str().unwrap()).collect();
     assert!(kernels[0].starts_with("6.1.") && kernels[1].starts_with("6.12."), "{kernels:?}");
     // One that cannot be built for is named, and the others are checked all the same.
-    context.write(
-        "odd.yaml",
-        "apiVersion: v1alpha1\nkind: Extension\nname: odd\nversion: 1.0.0\nmodules: [netdevsim_of_another_kernel]\n",
-    );
-    let said = context.extbuild(&["check", "odd.yaml", "--kernel", &one, "--kernel", &other]);
+    let path = context.write("newer.yaml", MODULE_OF_THE_NEWER_KERNEL);
+    let on = ["check", path.to_str().unwrap(), "--kernel", &one, "--kernel", &other];
+    let said = context.extbuild(&on);
     assert_eq!(said.code, Some(1), "{said}");
-    assert!(said.stderr.contains("for 2 of 2 kernels"), "{said}");
+    assert!(said.stderr.contains("module crypto_null is built into the kernel 6.1."), "{said}");
+    assert!(said.stderr.contains("\nhint: for this kernel, do not ask for it\n"), "{said}");
+    assert!(said.stderr.contains("for 1 of 2 kernels"), "{said}");
+    let said = context.extbuild(&[&on[..], &["--json"]].concat());
+    assert_eq!(said.code, Some(1), "{said}");
+    let plans: Value = serde_json::from_str(&said.stdout).unwrap();
+    let kernels = [&plans[0], &plans[1]].map(|plan| plan["kernel"].as_str().unwrap());
+    assert!(kernels[0].ends_with("/kernel") && kernels[1].ends_with("/other-kernel"), "{kernels:?}");
+    assert!(plans[0]["refused"].as_str().unwrap().starts_with("module crypto_null is built into"));
+    assert_eq!(plans[1]["config"]["name"], "newer");
+}
+
+#[test]
+fn a_profile_is_kernel_enough_for_modules_from_elsewhere() {
+    let context = with_wireguard();
+    context.extbuild(&["kernel", "profile", &kernel("kernel"), "-o", "one.db"]).ok();
+    context.extbuild(&["kernel", "profile", &kernel("other-kernel"), "-o", "other.db"]).ok();
+    let release = release_of(&kernel("kernel"));
+    let of = |file: &str| inputs().join(format!("kernel/lib/modules/{release}/kernel/drivers/{file}"));
+    context.write("modules/vxlan.ko", std::fs::read(of("net/vxlan/vxlan.ko")).unwrap());
+    context.write(
+        "vxlan.yaml",
+        "apiVersion: v1alpha1\nkind: Extension\nname: vxlan\nversion: 1.0.0\nsources: {modules: {dir: modules}}\n\
+         contents: [{from: modules, to: \"/usr/lib/modules/${kernel.release}/extra/vxlan\"}]\n",
+    );
+    let check = |kernel: &str| context.extbuild(&["check", "vxlan.yaml", "--kernel", kernel]);
+    // As `fits` has it: whatever the kernel has may be in a base, and that is said.
+    let said = check("one.db");
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(said.stderr.contains("module vxlan needs ip6_udp_tunnel, udp_tunnel of the kernel"), "{said}");
+    assert_eq!(check(&kernel("kernel")).stderr, said.stderr);
+    assert_eq!(check("other.db").code, Some(1));
+    // A profile has no modules to ship.
+    let manifest = root().join("extensions/wireguard/extension.yaml").display().to_string();
+    let said = context.extbuild(&["check", &manifest, "--kernel", "one.db"]);
+    assert_eq!(said.code, Some(2), "{said}");
+    assert!(said.stderr.contains("there is no lib/modules/RELEASE/kernel"), "{said}");
+    // Nor is there a base in a registry.
+    let said = context.extbuild(&["fits", "oci:out", "--kernel", "oci:bases:one"]);
+    assert_eq!(said.code, Some(2), "{said}");
+    assert!(said.stderr.contains("hint: kernels and bases are named by directory or by profile"), "{said}");
 }
 
 #[test]
@@ -112,6 +163,52 @@ fn what_does_not_fit_is_neither_signed_nor_sent() {
     let said = context.extbuild(&["push", "oci:out", "127.0.0.1:9/x:y", "--require-fit", &other]);
     assert_eq!(said.code, Some(1), "{said}");
     context.extbuild(&["sign", "oci:out", "--key", key, "--require-fit", "base"]).ok();
+    context.extbuild(&["sign", "oci:out", "--key", key, "--require-fit", "base", "--sig-enforce"]).ok();
+}
+
+#[test]
+fn what_needs_another_extension_is_signed_where_that_is_named() {
+    let context = with_wireguard();
+    context.extbuild(&["key", "new", "-o", "key.pem"]).ok();
+    context.write(
+        "vxlan.yaml",
+        "apiVersion: v1alpha1\nkind: Extension\nname: vxlan\nversion: 1.0.0\nmodules: [vxlan]\n",
+    );
+    let kernel = kernel("kernel");
+    let build = ["build", "vxlan.yaml", "--kernel", &kernel, "--base", "base", "--with", "oci:out"];
+    context.extbuild(&[&build[..], &["-o", "oci:vxlan"]].concat()).ok();
+    let sign = ["sign", "oci:vxlan", "--key", "key.pem", "--require-fit", "base"];
+    let said = context.extbuild(&sign);
+    assert_eq!(said.code, Some(1), "{said}");
+    context.extbuild(&[&sign[..], &["--with", "oci:out"]].concat()).ok();
+    // The kernel's own key signed them, and a module of somebody else is not signed at all.
+    context.write("bare.yaml", BARE);
+    strip_signature(&context, "modules/vxlan.ko");
+    let check = ["check", "bare.yaml", "--kernel", &kernel, "--base", "base", "--with", "oci:out"];
+    let said = context.extbuild(&check);
+    assert!(said.stderr.contains("note: module vxlan is not signed, which taints the kernel"), "{said}");
+    let said = context.extbuild(&[&check[..], &["--sig-enforce"]].concat());
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(
+        said.stderr.contains("module vxlan is not signed, and the kernel loads signed modules only"),
+        "{said}"
+    );
+}
+
+/// The module vxlan of the first kernel without its signature.
+fn strip_signature(context: &Context, to: &str) {
+    let release = release_of(&kernel("kernel"));
+    let file = inputs().join(format!("kernel/lib/modules/{release}/kernel/drivers/net/vxlan/vxlan.ko"));
+    let bytes = std::fs::read(file).unwrap();
+    // `struct module_signature` (linux/module_signature.h): its last field is the length before it, big-endian.
+    let end = bytes.len() - b"~Module signature appended~\n".len();
+    let length = u32::from_be_bytes(bytes[end - 4..end].try_into().unwrap()) as usize;
+    context.write(to, &bytes[..end - 12 - length]);
+}
+
+fn release_of(kernel: &str) -> String {
+    let dir = std::fs::read_dir(format!("{kernel}/lib/modules")).unwrap().next().unwrap().unwrap();
+    dir.file_name().into_string().unwrap()
 }
 
 #[test]

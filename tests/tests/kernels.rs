@@ -122,7 +122,7 @@ fn what_is_no_kernel_is_refused_with_what_it_is() {
         (profile(&[&image, "--modules", &modules]), 1, "the kernel image is of 6.1."),
         (profile(&[&image, "--symvers", &symvers]), 1, "is not of the build that the kernel image is of"),
         (profile(&[&image, "--config", "picture"]), 1, "is not the configuration of a kernel"),
-        (profile(&[&image, "--modules", "."]), 1, "is not called as a kernel's release is"),
+        (profile(&[&image, "--modules", "."]), 1, "is not named after a kernel release"),
         (context.extbuild(&["kernel", "show", "short.db"]), 1, "header at offset 0x2c: the file has"),
         (context.extbuild(&["kernel", "diff", "old.db", "picture"]), 1, "does not start as a kernel profile"),
     ] {

@@ -13,24 +13,41 @@ use crate::{ground, pipeline};
 
 pub(crate) fn run(args: CheckArgs) -> Result<(), Failure> {
     let CheckArgs { target, kernels, json } = args;
-    let plan = |kernel: Option<&Path>| pipeline::plan(&target.request(kernel));
-    if kernels.len() < 2 {
-        let plan = plan(kernels.first().map(PathBuf::as_path))?;
-        return if json { Ok(terminal::json(&to_json(&plan))?) } else { print(&plan) };
+    if kernels.len() > 1 {
+        return check_each(&kernels, |kernel| pipeline::plan(&target.request(Some(kernel))), json);
     }
+    let plan = pipeline::plan(&target.request(kernels.first().map(PathBuf::as_path)))?;
+    if json { Ok(terminal::json(&to_json(&plan))?) } else { print(&plan) }
+}
+
+/// Says of each kernel what would be built for it, or why nothing would. What cannot be looked at ends it.
+fn check_each(
+    kernels: &[PathBuf],
+    plan: impl Fn(&Path) -> Result<Plan, Failure>,
+    json: bool,
+) -> Result<(), Failure> {
     let mut values = Vec::new();
     let mut refused = 0;
-    for kernel in &kernels {
-        match plan(Some(kernel)) {
-            Ok(plan) if json => values.push(to_json(&plan)),
-            Ok(plan) => print(&plan)?,
+    for kernel in kernels {
+        let mut value = match plan(kernel) {
+            Ok(plan) => {
+                if !json {
+                    print(&plan)?;
+                }
+                to_json(&plan)
+            }
             Err(failure) if failure.outcome() == Outcome::Refused => {
-                terminal::warning(&format!("{}: {}", kernel.display(), failure.sentence()));
-                values.push(json!({ "kernel": kernel, "refused": failure.sentence() }));
                 refused += 1;
+                terminal::warning(&format!("{}: {}", kernel.display(), failure.sentence()));
+                if let Some(hint) = failure.hint() {
+                    terminal::hint(&hint);
+                }
+                json!({ "refused": failure.sentence(), "hint": failure.hint() })
             }
             Err(failure) => return Err(failure),
-        }
+        };
+        value["kernel"] = json!(kernel);
+        values.push(value);
     }
     if json {
         terminal::json(&values)?;

@@ -1,7 +1,7 @@
 //! `extbuild fits`
 
 use catalog::{Descriptor, Layout};
-use kabi::{Candidate, SignatureRule, Verdict};
+use kabi::{Candidate, Verdict};
 use serde_json::{Value, json};
 use spec::{Diagnose, Outcome, Reason};
 use terminal::{Failure, Table};
@@ -11,8 +11,7 @@ use crate::cli::FitsArgs;
 use crate::ground::{Facts, Ground, sentences};
 
 pub(crate) fn run(args: FitsArgs) -> Result<(), Failure> {
-    let FitsArgs { references, kernels, sig_enforce, json } = args;
-    let signatures = if sig_enforce { SignatureRule::Enforced } else { SignatureRule::AsBuilt };
+    let FitsArgs { references, kernels, signatures, json } = args;
     let mut extensions = Vec::new();
     let mut others = Vec::new();
     for reference in references {
@@ -24,7 +23,7 @@ pub(crate) fn run(args: FitsArgs) -> Result<(), Failure> {
     let grounds = kernels.iter().map(|path| Ground::open(path)).collect::<Result<Vec<_>, _>>()?;
     let candidates: Vec<Candidate<'_>> = extensions.iter().map(Facts::candidate).collect();
     let others: Vec<Candidate<'_>> = others.iter().map(Facts::candidate).collect();
-    let judge = |ground: &Ground| kabi::judge(&ground.host(signatures, &others), &candidates);
+    let judge = |ground: &Ground| kabi::judge(&ground.host(signatures.rule(), &others), &candidates);
     let judged: Vec<Vec<Verdict>> = grounds.iter().map(judge).collect();
     match json {
         true => terminal::json(&to_json(&extensions, &grounds, &judged))?,

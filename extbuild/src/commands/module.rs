@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kabi::compress::MAX_BYTES;
-use kabi::{Btf, InfoEntry, Module, ModuleError};
+use kabi::{Btf, InfoEntry, Module, ModuleProblem};
 use serde_json::json;
 use spec::path::PathError;
 use spec::{Diagnose, Outcome, TreePath};
@@ -16,8 +16,9 @@ pub(crate) fn run(args: ModuleArgs) -> Result<(), Failure> {
     let bytes = terminal::read_regular(&file, MAX_BYTES as u64).map_err(Place::cannot("read", &file))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = kabi::decompress(&name, bytes)?;
-    let module = Module::parse(&place(&file, &name)?, &bytes)?;
-    let info = Module::info(&bytes).map_err(|problem| ModuleError { path: module.path.clone(), problem })?;
+    let unsound = |problem| Unsound { file: file.clone(), problem };
+    let module = Module::parse(&place(&file, &name)?, &bytes).map_err(|error| unsound(error.problem))?;
+    let info = Module::info(&bytes).map_err(unsound)?;
     if json {
         let info: Vec<_> = info.iter().map(|InfoEntry { key, value }| json!([key, value])).collect();
         return Ok(terminal::json(&json!({ "module": module, "info": info }))?);
@@ -110,5 +111,23 @@ struct NoName {
 impl Diagnose for NoName {
     fn outcome(&self) -> Outcome {
         Outcome::Refused
+    }
+}
+
+/// The file is not a module that can be judged.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", file.display())]
+struct Unsound {
+    file: PathBuf,
+    problem: ModuleProblem,
+}
+
+impl Diagnose for Unsound {
+    fn outcome(&self) -> Outcome {
+        self.problem.outcome()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.problem.hint()
     }
 }

@@ -24,6 +24,14 @@ pub(crate) enum KernelError {
         /// What is missing.
         what: String,
     },
+    /// A file that is no profile.
+    #[error("{} is neither the directory of a base or a kernel nor a kernel profile", path.display())]
+    Profile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: kabi::ProfileError,
+    },
     /// It is not clear which kernel is meant.
     #[error("{} has several kernels: {}", dir.display(), releases.join(", "))]
     Several {
@@ -33,7 +41,7 @@ pub(crate) enum KernelError {
         releases: Vec<String>,
     },
     /// A directory of modules that is called otherwise.
-    #[error("{} is not called as a kernel's release is", dir.display())]
+    #[error("{} is not named after a kernel release", dir.display())]
     NoRelease {
         /// The directory.
         dir: PathBuf,
@@ -144,6 +152,10 @@ impl Diagnose for KernelError {
                 "unpack the kernel's image and headers packages into one directory: dpkg -x FILE.deb DIR"
                     .into(),
             ),
+            KernelError::Profile { .. } => Some("make a profile with extbuild kernel profile".into()),
+            KernelError::Read { path, .. } if path.as_os_str().as_encoded_bytes().starts_with(b"oci:") => {
+                Some("kernels and bases are named by directory or by profile, not by reference".into())
+            }
             KernelError::Several { .. } => Some("unpack each kernel into a directory of its own".into()),
             KernelError::NoRelease { .. } => Some("name the directory lib/modules/RELEASE".into()),
             KernelError::Nameless => Some("give a vmlinuz, or --modules lib/modules/RELEASE".into()),
