@@ -82,7 +82,7 @@ fn zst(bytes: &[u8]) -> io::Result<impl Read> {
 }
 
 /// Reads at most one byte more than `limit`: enough to see that there is too much.
-fn read_bounded(stream: &mut dyn Read, limit: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn read_bounded(stream: impl Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -13,6 +13,7 @@ mod diff;
 mod elf;
 pub mod index;
 mod kernel;
+mod ksymtab;
 mod module;
 mod profile;
 mod record;

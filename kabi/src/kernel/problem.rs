@@ -5,6 +5,7 @@ use std::io;
 use spec::{Diagnose, Outcome};
 
 use super::MAX_BYTES;
+use crate::ksymtab::TableProblem;
 
 /// Why a file is not a kernel image that can be read.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,19 @@ pub enum ImageError {
 impl ImageError {
     pub(super) fn section(section: &'static str, complaint: impl Into<String>) -> ImageError {
         ImageError::Section { section, complaint: complaint.into() }
+    }
+}
+
+impl From<TableProblem> for ImageError {
+    fn from(problem: TableProblem) -> ImageError {
+        match problem {
+            TableProblem::Length { section, length, entry: _ } => {
+                ImageError::section(section, format!("{length} bytes are no whole number of entries"))
+            }
+            TableProblem::Count { section, wanted, found: _ } => {
+                ImageError::section(section, format!("it is not about the {wanted} exports that there are"))
+            }
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! vmlinuz for x86: a program that unpacks the kernel, the kernel packed inside, and a header that says where
 //! (Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header").
 
-use std::io::{self, Read};
+use std::io;
 
 use liblzma::stream::Stream;
 
 use super::{ImageError, MAX_BYTES};
+use crate::compress::read_bounded;
 
 /// Offsets of the header's fields, from the start of the file.
 const SETUP_SECTS: usize = 0x1f1;
@@ -128,13 +129,6 @@ fn lz4(stream: &[u8], limit: usize) -> io::Result<Vec<u8>> {
 fn lz4_block(blocks: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = blocks.split_first_chunk()?;
     rest.split_at_checked(u32::from_le_bytes(*length) as usize)
-}
-
-/// Reads at most one byte more than `limit`: enough to see that there is too much.
-fn read_bounded(stream: impl Read, limit: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    stream.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn check_size(payload: &[u8], unpacked: usize) -> io::Result<()> {

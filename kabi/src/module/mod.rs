@@ -204,13 +204,6 @@ fn btf(elf: &Elf<'_>) -> Result<Option<Btf>, ModuleProblem> {
     })
 }
 
-fn check_length(section: &'static str, data: &[u8], entry: usize) -> Result<(), ModuleProblem> {
-    match data.len().is_multiple_of(entry) {
-        true => Ok(()),
-        false => Err(ModuleProblem::SectionLength { section, length: data.len(), entry }),
-    }
-}
-
 fn text<T>(bytes: &[u8], place: impl Fn() -> String) -> Result<T, ModuleProblem>
 where
     T: std::str::FromStr<Err = crate::TextError>,

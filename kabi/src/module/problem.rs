@@ -3,6 +3,7 @@
 use spec::{Diagnose, Outcome, TreePath};
 
 use crate::compress::MAX_BYTES;
+use crate::ksymtab::TableProblem;
 use crate::signature::SignatureProblem;
 
 /// A file that is not a module that can be judged.
@@ -22,6 +23,19 @@ impl Diagnose for ModuleError {
 
     fn hint(&self) -> Option<String> {
         self.problem.hint()
+    }
+}
+
+impl From<TableProblem> for ModuleProblem {
+    fn from(problem: TableProblem) -> ModuleProblem {
+        match problem {
+            TableProblem::Length { section, length, entry } => {
+                ModuleProblem::SectionLength { section, length, entry }
+            }
+            TableProblem::Count { section, wanted, found } => {
+                ModuleProblem::ExportTables { section, wanted, found }
+            }
+        }
     }
 }
 

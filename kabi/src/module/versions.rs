@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::MAX_NAMES;
 use super::problem::ModuleProblem;
-use super::{MAX_NAMES, check_length};
 use crate::elf::{Elf, c_string};
 use crate::text::SYMBOL_MAX;
 
@@ -70,6 +70,13 @@ fn extended<'a>(crcs: &[u8], names: &'a [u8]) -> Result<Versions<'a>, ModuleProb
         versions.entry(name).or_insert(u32::from_le_bytes(*crc));
     }
     Ok(versions)
+}
+
+fn check_length(section: &'static str, data: &[u8], entry: usize) -> Result<(), ModuleProblem> {
+    match data.len().is_multiple_of(entry) {
+        true => Ok(()),
+        false => Err(ModuleProblem::SectionLength { section, length: data.len(), entry }),
+    }
 }
 
 fn check_number(entries: usize) -> Result<(), ModuleProblem> {
