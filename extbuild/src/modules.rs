@@ -113,7 +113,7 @@ fn of_modules(modules: Vec<Module>) -> Result<Option<Record>, Failure> {
 
 fn check_signature(module: &Module, bytes: &[u8], keys: &[TrustedKey]) -> Result<(), ModulesError> {
     let Some(signature) = &module.signature else { return Ok(()) };
-    for key in keys.iter().filter(|key| key.has_id(&signature.key)) {
+    for key in keys.iter().filter(|key| key.is_named_by(signature)) {
         match signature::verify(bytes, &key.spki) {
             // What we cannot check, the kernel will.
             Ok(()) | Err(SignatureError::Unsupported { .. }) => {}

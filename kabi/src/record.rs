@@ -100,6 +100,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use spec::Digest;
 
     use super::*;
     use crate::ModuleSignature;
@@ -124,6 +125,7 @@ mod tests {
             .export_in("give", 2, true, "M");
         let signature = ModuleSignature {
             signer: Some("Somebody".parse().unwrap()),
+            issuer: Some(Digest::of(b"Somebody")),
             key: "1ba0".parse().unwrap(),
             hash: "sha256".parse().unwrap(),
         };
@@ -159,7 +161,9 @@ mod tests {
                 r#"{"name":"everything","path":"/usr/lib/modules/6.1.0-test/kernel/everything.ko","#,
                 r#""arch":"amd64","vermagic":"6.1.0-test SMP mod_unload modversions ","versioned":true,"#,
                 r#""layout":{"size":1280,"init":312,"exit":1200},"btf":"split","#,
-                r#""signature":{"signer":"Somebody","key":"1ba0","hash":"sha256"},"license":"GPL","#,
+                r#""signature":{"signer":"Somebody","#,
+                r#""issuer":"sha256:9a220ba2513aefec81930512044cb5e6dd379a84abc274df3bb1829293d2f18d","#,
+                r#""key":"1ba0","hash":"sha256"},"license":"GPL","#,
                 r#""inTree":true,"livepatch":true,"srcversion":"A5","depends":["a","b"],"softdeps":["pre: c"],"#,
                 r#""weakdeps":["d e"],"firmware":["f.bin"],"aliases":["pci:v*"],"namespaces":["N"],"#,
                 r#""imports":{"_printk":{"crc":"0x00000001"},"maybe":{"weak":true}},"#,

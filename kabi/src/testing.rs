@@ -13,11 +13,15 @@ use object::{
     Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
     SymbolScope,
 };
-use spec::{Arch, KernelRelease, TreePath};
+use spec::{Arch, Digest, KernelRelease, TreePath};
 
+use crate::signature::digest_of_name;
 use crate::{Module, Profile, Record, StructLayout, SymbolName};
 
 pub(crate) const RELEASE: &str = "6.1.0-test";
+
+/// Who issues the certificates with which modules are signed here.
+pub(crate) const ISSUER: &str = "CN=Somebody,O=Somewhere";
 
 /// A module file to be: sound unless a test makes it otherwise.
 #[derive(Clone)]
@@ -232,7 +236,7 @@ fn symbol_entry(name: String, value: u64, section: SymbolSection, scope: SymbolS
     }
 }
 
-/// A signature in form, by the certificate of Somebody with this serial number.
+/// A signature in form, by the certificate of [`ISSUER`] with this serial number.
 pub(crate) fn cms_message(serial: &[u8]) -> Vec<u8> {
     let algorithm =
         |identifier: &str| AlgorithmIdentifierOwned { oid: identifier.parse().unwrap(), parameters: None };
@@ -240,7 +244,7 @@ pub(crate) fn cms_message(serial: &[u8]) -> Vec<u8> {
     let signer = SignerInfo {
         version: CmsVersion::V1,
         sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
-            issuer: "CN=Somebody,O=Somewhere".parse().unwrap(),
+            issuer: ISSUER.parse().unwrap(),
             serial_number: SerialNumber::new(serial).unwrap(),
         }),
         digest_alg: sha256.clone(),
@@ -262,6 +266,11 @@ pub(crate) fn cms_message(serial: &[u8]) -> Vec<u8> {
     };
     let content_type = "1.2.840.113549.1.7.2".parse().unwrap();
     ContentInfo { content_type, content: Any::encode_from(&data).unwrap() }.to_der().unwrap()
+}
+
+/// What stands for an issuer of this name (RFC 4514).
+pub(crate) fn issuer_of(name: &str) -> Digest {
+    digest_of_name(&name.parse().unwrap()).unwrap()
 }
 
 /// A sound module with these imports and GPL-free exports.

@@ -55,7 +55,7 @@ fn as_modinfo_shows(module: &Module, entries: &[InfoEntry]) -> Vec<String> {
         entries.iter().partition(|entry| entry.key == "parm" || entry.key == "parmtype");
     let mut lines: Vec<String> =
         others.iter().map(|entry| format!("{}={}", entry.key, entry.value)).collect();
-    let ModuleSignature { signer, key, hash } = module.signature.as_ref().unwrap();
+    let ModuleSignature { signer, issuer: _, key, hash } = module.signature.as_ref().unwrap();
     lines.push("sig_id=PKCS#7".to_owned());
     lines.extend(signer.iter().map(|signer| format!("signer={signer}")));
     lines.push(format!("sig_key={}", with_colons(key)));

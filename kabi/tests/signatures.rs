@@ -10,6 +10,8 @@ use std::process::Command;
 use inputs::{Kernel, output, read_bytes};
 use kabi::KernelImage;
 use kabi::signature::{SignatureError, SignatureProblem, verify};
+use object::write::Object;
+use object::{Architecture, BinaryFormat, Endianness, SectionKind};
 use spec::{Diagnose, Outcome};
 use tempfile::TempDir;
 
@@ -24,17 +26,14 @@ struct Signer {
 impl Signer {
     /// A new key, of the kind that these options of `openssl req` ask for.
     fn new(kind: &[&str]) -> Signer {
+        Signer::called("/O=Tests/CN=Module signer", kind)
+    }
+
+    /// The same, with a certificate for this name. All certificates have one serial number.
+    fn called(name: &str, kind: &[&str]) -> Signer {
         let signer = Signer { directory: tempfile::tempdir().unwrap() };
         let mut req = signer.openssl("req");
-        req.args([
-            "-x509",
-            "-nodes",
-            "-subj",
-            "/O=Tests/CN=Module signer",
-            "-set_serial",
-            "0xabcdef0123",
-            "-newkey",
-        ]);
+        req.args(["-x509", "-nodes", "-subj", name, "-set_serial", "0xabcdef0123", "-newkey"]);
         output(req.args(kind).args(["-keyout", "key.pem", "-out", "certificate.pem"]));
         signer
     }
@@ -48,6 +47,10 @@ impl Signer {
     /// The public key, as certificates hold it.
     fn public_key(&self) -> Vec<u8> {
         output(self.openssl("pkey").args(["-in", "key.pem", "-pubout", "-outform", "DER"]))
+    }
+
+    fn certificate(&self) -> Vec<u8> {
+        output(self.openssl("x509").args(["-in", "certificate.pem", "-outform", "DER"]))
     }
 
     /// A CMS message about the content; `options` are those of `openssl cms`.
@@ -68,6 +71,26 @@ impl Signer {
 fn append(content: &[u8], message: &[u8]) -> Vec<u8> {
     let length = (message.len() as u32).to_be_bytes();
     [content, message, &[0, 0, 2, 0, 0, 0, 0, 0], &length, b"~Module signature appended~\n"].concat()
+}
+
+/// The kernel that has this certificate built in, as certs/system_certificates.S lays it out, and nothing else.
+fn kernel_with(certificate: &[u8]) -> KernelImage {
+    let mut trusted = certificate.to_vec();
+    trusted.resize(certificate.len().next_multiple_of(8), 0);
+    trusted.extend([certificate.len() as u64; 2].map(u64::to_le_bytes).concat());
+    let mut elf = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+    for (name, data) in [
+        (".rodata", &b"Linux version 6.1.0 (somebody)"[..]),
+        ("__ksymtab_strings", b"\0"),
+        (".init.data", &trusted),
+    ] {
+        let id = elf.add_section(Vec::new(), name.as_bytes().to_vec(), SectionKind::ReadOnlyData);
+        elf.append_section_data(id, data, 8);
+    }
+    let mut bytes = elf.write().unwrap();
+    // e_type (ELF gABI, "ELF Header"): it was linked to run.
+    bytes[16] = 2;
+    KernelImage::parse(&bytes).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn rsa() -> Signer {
@@ -183,6 +206,25 @@ fn the_key_is_named_by_serial_number_or_by_identifier() {
 }
 
 #[test]
+fn a_serial_number_names_a_key_of_its_issuer_only() {
+    let kernel = Kernel::plain();
+    let file = kernel.file("wireguard");
+    let (ours, strangers) = (rsa(), Signer::called("/O=Tests/CN=A stranger", &["rsa:2048"]));
+    let image = kernel_with(&ours.certificate());
+    let [key] = &image.keys[..] else { panic!("{:?}", image.keys) };
+    assert_eq!((key.subject.as_str(), key.serial.as_str()), ("Module signer", "abcdef0123"));
+    assert_eq!(key.spki, ours.public_key());
+    // What is behind an ELF file means nothing, so that a signed module can be signed once more.
+    let content = read_bytes(file);
+    for (signer, is_named) in [(&ours, true), (&strangers, false)] {
+        for named_by in [&["-md", "sha256"][..], &["-md", "sha256", "-keyid"]] {
+            let signature = kernel.parse(file, &signer.sign(&content, named_by)).signature.unwrap();
+            assert_eq!(key.is_named_by(&signature), is_named, "{signature:?}");
+        }
+    }
+}
+
+#[test]
 fn every_module_of_a_kernel_is_signed_with_the_key_inside_the_kernel() {
     for kernel in [Kernel::plain(), Kernel::packed()] {
         let image = std::fs::read(kernel.root.join(format!("boot/vmlinuz-{}", kernel.release))).unwrap();
@@ -190,7 +232,7 @@ fn every_module_of_a_kernel_is_signed_with_the_key_inside_the_kernel() {
         for file in kernel.files.iter().step_by(10) {
             let mut bytes = read_bytes(file);
             let signature = kernel.parse(file, &bytes).signature.unwrap();
-            let key = keys.iter().find(|key| key.has_id(&signature.key)).unwrap();
+            let key = keys.iter().find(|key| key.is_named_by(&signature)).unwrap();
             assert_eq!(verify(&bytes, &key.spki), Ok(()), "{}", file.display());
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;

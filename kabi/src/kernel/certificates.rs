@@ -9,6 +9,7 @@ use ::cms::cert::x509::Certificate;
 use ::cms::cert::x509::der::asn1::{ObjectIdentifier, OctetString};
 use ::cms::cert::x509::der::{Decode, Encode};
 
+use crate::signature::digest_of_name;
 use crate::{InfoText, KeyId, TrustedKey};
 
 /// What surrounds the certificates is aligned to this.
@@ -62,6 +63,7 @@ fn key(certificate: &[u8]) -> Option<TrustedKey> {
     let identifier = identifier.and_then(|found| OctetString::from_der(found.extn_value.as_bytes()).ok());
     Some(TrustedKey {
         subject: common_name(certificate.subject())?,
+        issuer: digest_of_name(certificate.issuer()).ok()?,
         serial: KeyId::of_serial(certificate.serial_number().as_bytes()).ok()?,
         key_id: identifier.and_then(|identifier| KeyId::of_subject(identifier.as_bytes()).ok()),
         spki: certificate.subject_public_key_info().to_der().ok()?,

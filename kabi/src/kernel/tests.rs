@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::symbol;
+use crate::testing::{issuer_of, symbol};
 use crate::{Crc, InfoText};
 
 /// Where the sections of the strings and of the two tables are when the kernel runs. The strings come first, so that
@@ -180,6 +180,7 @@ fn everything_that_an_image_says_is_read() {
     let [key] = &image.keys[..] else { panic!("{:?}", image.keys) };
     assert_eq!((key.subject.as_str(), key.serial.as_str()), ("build key", "85"));
     assert_eq!(key.key_id.as_ref().unwrap().as_str(), "aa05");
+    assert_eq!(key.issuer, issuer_of("CN=issuer"));
     assert_eq!((key.spki[0], key.spki.len()), (0x30, 323));
     let arm64 = ImageFile { machine: 183, kind: 3, ..file };
     assert_eq!(KernelImage { arch: Arch::Amd64, ..arm64.parse() }, image);

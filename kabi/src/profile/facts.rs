@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use spec::ModuleName;
+use spec::{Digest, ModuleName};
 
 use super::KernelOptions;
-use crate::{InfoText, KeyId, StructLayout};
+use crate::{InfoText, KeyId, ModuleSignature, StructLayout};
 
 /// Longest build id, in bytes; the linker makes 20 of SHA-1 and takes any number by hand (ld(1), --build-id).
 const BUILD_ID_MAX: usize = 64;
@@ -34,7 +34,9 @@ pub struct KernelFacts {
 pub struct TrustedKey {
     /// The common name of its subject.
     pub subject: InfoText,
-    /// Its serial number, by which most signatures name it.
+    /// Who issued it: the SHA-256 of the whole name in DER.
+    pub issuer: Digest,
+    /// Its serial number among those of its issuer; by both of them most signatures name it.
     pub serial: KeyId,
     /// Its subject key identifier (RFC 5280, section 4.2.1.2), by which other signatures name it.
     pub key_id: Option<KeyId>,
@@ -43,9 +45,13 @@ pub struct TrustedKey {
 }
 
 impl TrustedKey {
-    /// Is this what a signature calls it?
-    pub fn has_id(&self, id: &KeyId) -> bool {
-        self.serial == *id || self.key_id.as_ref() == Some(id)
+    /// Is it the key that the signature names? The kernel compares issuer and serial number together, or the subject key
+    /// identifier (crypto/asymmetric_keys/pkcs7_trust.c, `pkcs7_validate_trust_one`).
+    pub fn is_named_by(&self, signature: &ModuleSignature) -> bool {
+        match &signature.issuer {
+            Some(issuer) => self.issuer == *issuer && self.serial == signature.key,
+            None => self.key_id.as_ref() == Some(&signature.key),
+        }
     }
 }
 

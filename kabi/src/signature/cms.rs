@@ -2,10 +2,11 @@
 //! certs/system_keyring.c, `verify_pkcs7_message_sig`).
 
 use ::cms::cert::x509::der::asn1::ObjectIdentifier;
-use ::cms::cert::x509::der::{Decode, Error};
+use ::cms::cert::x509::der::{Decode, Encode, Error};
 use ::cms::cert::x509::name::Name;
 use ::cms::content_info::ContentInfo;
 use ::cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
+use spec::Digest;
 
 use super::{KeyId, ModuleSignature, SignatureProblem};
 use crate::InfoText;
@@ -54,14 +55,17 @@ pub(super) fn facts(signer: &SignerInfo) -> Result<ModuleSignature, SignaturePro
     let hash = hash_name(&signer.digest_alg.oid);
     let hash = hash.parse().map_err(|_| SignatureProblem::Unreadable { what: "digest algorithm" })?;
     let unreadable = |_| SignatureProblem::Unreadable { what: "key" };
+    let unreadable_issuer = || SignatureProblem::Unreadable { what: "issuer" };
     match &signer.sid {
         SignerIdentifier::IssuerAndSerialNumber(certificate) => Ok(ModuleSignature {
             signer: common_name(&certificate.issuer)?,
+            issuer: Some(digest_of_name(&certificate.issuer).map_err(|_| unreadable_issuer())?),
             key: KeyId::of_serial(certificate.serial_number.as_bytes()).map_err(unreadable)?,
             hash,
         }),
         SignerIdentifier::SubjectKeyIdentifier(key) => Ok(ModuleSignature {
             signer: None,
+            issuer: None,
             key: KeyId::of_subject(key.0.as_bytes()).map_err(unreadable)?,
             hash,
         }),
@@ -72,6 +76,12 @@ fn common_name(name: &Name) -> Result<Option<InfoText>, SignatureProblem> {
     let unreadable = SignatureProblem::Unreadable { what: "signer" };
     let Ok(name) = name.common_name() else { return Err(unreadable) };
     name.map(|name| name.value().parse()).transpose().map_err(|_| unreadable)
+}
+
+/// What stands for a name of which every byte counts: the kernel compares issuers so (crypto/asymmetric_keys/
+/// asymmetric_type.c, `asymmetric_key_id_same`).
+pub(crate) fn digest_of_name(name: &Name) -> Result<Digest, Error> {
+    name.to_der().map(|der| Digest::of(&der))
 }
 
 /// The kernel's name for a digest algorithm, or its object identifier.

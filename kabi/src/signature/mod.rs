@@ -9,7 +9,9 @@ mod key_id;
 mod verify;
 
 use serde::{Deserialize, Serialize};
+use spec::Digest;
 
+pub(crate) use cms::digest_of_name;
 pub use key_id::{KeyId, KeyIdError};
 #[cfg(feature = "verify")]
 pub use verify::{SignatureError, verify};
@@ -30,7 +32,11 @@ pub struct ModuleSignature {
     /// The common name of who issued the certificate; none if the key is named by its subject key identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<InfoText>,
-    /// Which of the kernel's keys it must be checked with.
+    /// Who issued the certificate: the SHA-256 of the whole name in DER. None if the key is named by its subject key
+    /// identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<Digest>,
+    /// Which of the kernel's keys it must be checked with: a serial number of that issuer's, or the identifier.
     pub key: KeyId,
     /// The digest algorithm, by the kernel's name or, if it is none of the usual ones, by its object identifier.
     pub hash: InfoText,
@@ -110,7 +116,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{ModuleFile, cms_message};
+    use crate::testing::{ISSUER, ModuleFile, cms_message, issuer_of};
 
     /// A trailer with these fields before the length, and the magic string.
     fn trailer(fields: [u8; 8], length: usize) -> Vec<u8> {
@@ -130,6 +136,7 @@ mod tests {
         let signature = file.parse().signature.unwrap();
         assert_eq!(signature.signer.unwrap().as_str(), "Somebody");
         assert_eq!((signature.key.as_str(), signature.hash.as_str()), ("abcd", "sha256"));
+        assert_eq!(signature.issuer, Some(issuer_of(ISSUER)));
         let bytes = file.bytes();
         assert_eq!(split(&bytes).unwrap().module, ModuleFile::new("m").bytes());
         assert_eq!(split(&bytes).unwrap().message, Some(message.as_slice()));

@@ -151,7 +151,7 @@ fn taint(host: &Host<'_>, candidate: &Candidate<'_>, module: &Module) -> Option<
             Some(Reason::new(ReasonCode::ModuleUnsigned, sentence).subject(name))
         }
         (Some(signature), true) if !host.profile.keys().is_empty() => {
-            let known = host.profile.keys().iter().any(|key| key.has_id(&signature.key));
+            let known = host.profile.keys().iter().any(|key| key.is_named_by(signature));
             let sentence = format!(
                 "module {name} is signed with key {}, which the kernel does not have; that taints the kernel",
                 signature.key

@@ -31,7 +31,7 @@ pub(super) fn refusal(host: &Host<'_>, module: &Module) -> Option<Reason> {
             reason.hint("sign it with a key that the kernel trusts, as the kernel's scripts/sign-file does"),
         );
     };
-    if host.profile.keys().iter().any(|key| key.has_id(&signature.key)) {
+    if host.profile.keys().iter().any(|key| key.is_named_by(signature)) {
         return None;
     }
     let signer = signature.signer.as_ref().map_or("nobody by name", |signer| signer.as_str());

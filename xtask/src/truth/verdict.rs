@@ -90,8 +90,8 @@ impl Ground {
 
     /// What builders ask before they take a module.
     fn bad_signature(&self, module: &Module, bytes: &[u8]) -> Option<SignatureError> {
-        let named = &module.signature.as_ref()?.key;
-        let mut keys = self.profile.keys().iter().filter(|key| key.has_id(named));
+        let signature = module.signature.as_ref()?;
+        let mut keys = self.profile.keys().iter().filter(|key| key.is_named_by(signature));
         keys.find_map(|key| signature::verify(bytes, &key.spki).err())
     }
 

@@ -92,7 +92,9 @@ fn to_json(profile: &Profile, exports: &BTreeMap<&SymbolName, &KernelExport>) ->
 pub(super) fn facts_json(profile: &Profile) -> Value {
     let options = KernelOption::ALL.map(|option| (option.to_string(), json!(profile.option(option))));
     let keys = profile.keys().iter();
-    let keys = keys.map(|key| json!({ "subject": key.subject, "serial": key.serial, "keyId": key.key_id }));
+    let keys = keys.map(|key| {
+        json!({ "subject": key.subject, "issuer": key.issuer, "serial": key.serial, "keyId": key.key_id })
+    });
     json!({
         "release": profile.release(),
         "arch": profile.arch(),

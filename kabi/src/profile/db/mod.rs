@@ -31,7 +31,8 @@
 //! | versions | CRC of each export, 4 bytes, 0 for none |
 //! | owners | 2 bytes for each export: 0 for the kernel image, else 1 and the number of the module; bit 15: GPL only |
 //! | scopes | for each export in a namespace: its number and that of the namespace, 4 bytes each, sorted |
-//! | keys | number of keys, then subject, serial number, subject key id and public key of each, each behind its length |
+//! | keys | number of keys, then subject, digest of the issuer's name, serial number, subject key id and public key of
+//! each, each behind its length |
 //!
 //! A list is sorted, without repetition: the number of its strings, the offset of each block of [`BLOCK`] strings from
 //! the end of these offsets, and the blocks. A string is the number of bytes that it has in common with the one before it
@@ -55,7 +56,7 @@ pub(super) use write::write;
 /// How the file starts.
 const MAGIC: &[u8; 8] = b"kabi.db\0";
 /// The version of this layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Size of the header in bytes.
 const HEADER: usize = 48 + 8 * Table::ALL.len();
 /// Tables start at multiples of this, so that their numbers can be read in place.

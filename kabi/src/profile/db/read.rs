@@ -215,12 +215,13 @@ fn keys(mut part: Part<'_>) -> Result<Vec<TrustedKey>, ProfileError> {
             let length = part.number()? as usize;
             str::from_utf8(part.take(length)?).map_err(|_| place.wrong("the key is not UTF-8".to_owned()))
         };
-        let [subject, serial, key_id] = [text()?, text()?, text()?];
+        let [subject, issuer, serial, key_id] = [text()?, text()?, text()?, text()?];
         let wrong = |complaint| place.wrong(complaint);
         let key_id = Some(key_id).filter(|id| !id.is_empty()).map(parse).transpose().map_err(wrong)?;
         let (subject, serial) = (parse(subject).map_err(wrong)?, parse(serial).map_err(wrong)?);
+        let issuer = parse(issuer).map_err(wrong)?;
         let length = part.number()? as usize;
-        keys.push(TrustedKey { subject, serial, key_id, spki: part.take(length)?.to_vec() });
+        keys.push(TrustedKey { subject, issuer, serial, key_id, spki: part.take(length)?.to_vec() });
     }
     part.end()?;
     Ok(keys)

@@ -91,9 +91,10 @@ fn scopes(profile: &Profile, namespaces: &BTreeSet<&InfoText>) -> Vec<u8> {
 
 fn keys(keys: &[TrustedKey]) -> Vec<u8> {
     let mut bytes = number(keys.len()).to_vec();
-    for TrustedKey { subject, serial, key_id, spki } in keys {
-        let key_id = key_id.as_ref().map_or("", |id| id.as_str());
-        for field in [subject.as_str().as_bytes(), serial.as_str().as_bytes(), key_id.as_bytes(), spki] {
+    for TrustedKey { subject, issuer, serial, key_id, spki } in keys {
+        let (issuer, key_id) = (issuer.to_string(), key_id.as_ref().map_or("", |id| id.as_str()));
+        let texts = [subject.as_str(), &issuer, serial.as_str(), key_id];
+        for field in texts.map(str::as_bytes).into_iter().chain([spki.as_slice()]) {
             bytes.extend(number(field.len()));
             bytes.extend(field);
         }

@@ -4,6 +4,7 @@ use spec::artifact::ReleaseGroup;
 use spec::listing::Listing;
 
 use super::*;
+use crate::testing::issuer_of;
 use crate::{Btf, Exports, KernelFacts, KernelOptions, KeyId, ModuleSignature, StructLayout, TrustedKey};
 
 const VERMAGIC: &str = "6.1.0-test SMP mod_unload modversions ";
@@ -56,8 +57,16 @@ impl Rules {
     }
 }
 
+const ISSUER: &str = "CN=Build key";
+
 fn key(serial: &str) -> TrustedKey {
-    TrustedKey { subject: "Build key".parse().unwrap(), serial: id(serial), key_id: None, spki: Vec::new() }
+    TrustedKey {
+        subject: "Build key".parse().unwrap(),
+        issuer: issuer_of(ISSUER),
+        serial: id(serial),
+        key_id: Some(id("0d")),
+        spki: Vec::new(),
+    }
 }
 
 fn id(serial: &str) -> KeyId {
@@ -78,6 +87,7 @@ fn sound() -> Module {
 fn signed(module: Module, serial: &str) -> Module {
     let signature = ModuleSignature {
         signer: Some("Build key".parse().unwrap()),
+        issuer: Some(issuer_of(ISSUER)),
         key: id(serial),
         hash: "sha256".parse().unwrap(),
     };
