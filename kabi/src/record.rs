@@ -129,7 +129,7 @@ mod tests {
             key: "1ba0".parse().unwrap(),
             hash: "sha256".parse().unwrap(),
         };
-        Module { signature: Some(signature), ..file.parse() }
+        Module { signature: Some(signature), extended_only: true, ..file.parse() }
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
                 r#""layout":{"size":64},"license":"GPL","#,
                 r#""imports":{"_printk":{"crc":"0x92997ed8"}},"exports":{"give":{"crc":"0x00000012"}}},"#,
                 r#"{"name":"everything","path":"/usr/lib/modules/6.1.0-test/kernel/everything.ko","#,
-                r#""arch":"amd64","vermagic":"6.1.0-test SMP mod_unload modversions ","versioned":true,"#,
+                r#""arch":"amd64","vermagic":"6.1.0-test SMP mod_unload modversions ","versioned":true,"extendedOnly":true,"#,
                 r#""layout":{"size":1280,"init":312,"exit":1200},"btf":"split","#,
                 r#""signature":{"signer":"Somebody","#,
                 r#""issuer":"sha256:9a220ba2513aefec81930512044cb5e6dd379a84abc274df3bb1829293d2f18d","#,

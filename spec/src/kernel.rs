@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::door::{display_inner, serde_by_text};
 
-/// What `uname -r` prints, exactly. It is not semver and has no order here: two releases are equal or not.
+/// What `uname -r` prints, exactly. It is not semver and has no order here: two releases are equal or not. Only the
+/// [series](KernelRelease::series) of the sources that they are built from have one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KernelRelease(String);
@@ -15,6 +16,14 @@ impl KernelRelease {
     /// The release as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The series of Linux that it is of: `(6, 1)` of `6.1.0-56-cloud-amd64`. Nothing where it does not start with two
+    /// numbers, as the Makefile of Linux makes it (VERSION and PATCHLEVEL).
+    pub fn series(&self) -> Option<(u32, u32)> {
+        let (major, rest) = self.0.split_once('.')?;
+        let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
     }
 }
 
@@ -91,6 +100,17 @@ mod tests {
         }
         for bad in ["", "..", "6/1", "../6", "6.1 x", &"6".repeat(65)] {
             assert!(bad.parse::<KernelRelease>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_series_of_a_release_is_its_first_two_numbers() {
+        let series = |text: &str| text.parse::<KernelRelease>().unwrap().series();
+        assert_eq!(series("6.1.0-56-cloud-amd64"), Some((6, 1)));
+        assert_eq!(series("6.12.117+deb12-cloud-amd64"), Some((6, 12)));
+        assert_eq!(series("7.0-rc1"), Some((7, 0)));
+        for none in ["6", "6-1", "6.x", "6.", "6a.1", "99999999999.1"] {
+            assert_eq!(series(none), None, "{none}");
         }
     }
 

@@ -61,6 +61,8 @@ pub enum ReasonCode {
     FirmwareMissing,
     /// A module takes symbols of a module of the kernel, of which nobody said whether the base ships it.
     ModuleAssumed,
+    /// Not everything is known of the kernel that decides whether modules fit it.
+    KernelFactsUnknown,
     /// A module that another wants to be loaded with it is nowhere.
     SoftDependencyMissing,
     /// A module exports a symbol that the base or another extension exports too.

@@ -47,6 +47,9 @@ pub struct Module {
     /// them (CONFIG_MODVERSIONS).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub versioned: bool,
+    /// Does it say so in the extended form alone? Kernels before 6.14 do not know that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extended_only: bool,
     /// How it lays out `struct module`. A record of an older version of this program has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<StructLayout>,
@@ -167,6 +170,7 @@ fn read(path: &TreePath, bytes: &[u8]) -> Result<Module, ModuleProblem> {
         arch: elf.arch,
         vermagic: info.first("vermagic")?,
         versioned: versions.is_some(),
+        extended_only: versions::are_extended_only(&elf)?,
         layout: Some(StructLayout::read(&elf, &table)?),
         btf: btf(&elf)?,
         signature,

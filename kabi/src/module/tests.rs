@@ -97,7 +97,8 @@ fn versions_in_the_extended_form_come_before_the_basic_ones() {
     let crc = |name: &str| module.imports[&symbol(name)].crc;
     assert_eq!((crc("module_layout"), crc("a"), crc(&long)), (Crc::new(2), Crc::new(3), Crc::new(4)));
     assert_eq!(crc("b"), None, "the basic form is not asked for what the extended one lacks");
-    assert!(extended(file.clone().unversioned(), &[], "").parse().versioned);
+    let only = extended(file.clone().unversioned(), &[], "").parse();
+    assert!(only.versioned && only.extended_only && !module.extended_only && !file.parse().extended_only);
 
     let more = extended(file.clone(), &[1, 2, 3], "a\0b\0").refused();
     assert!(more.contains("section __version_ext_names, entry 2: the name has no end"), "{more}");

@@ -33,6 +33,11 @@ pub(super) fn read<'a>(elf: &Elf<'a>) -> Result<Option<Versions<'a>>, ModuleProb
     }
 }
 
+/// Does the module have the extended form and no other?
+pub(super) fn are_extended_only(elf: &Elf<'_>) -> Result<bool, ModuleProblem> {
+    Ok(elf.section(BASIC)?.is_none() && elf.section(EXTENDED_CRCS)?.is_some())
+}
+
 fn basic(data: &[u8]) -> Result<Versions<'_>, ModuleProblem> {
     check_length(BASIC, data, BASIC_ENTRY)?;
     check_number(data.len() / BASIC_ENTRY)?;

@@ -22,7 +22,7 @@ pub enum KernelOption {
     ModuleAllowBtfMismatch = 5,
     /// Modules have type information of their own.
     DebugInfoBtfModules = 6,
-    /// Symbols that no in-tree module uses are not exported.
+    /// Symbols that no module of the build uses are not exported.
     TrimUnusedKsyms = 7,
     /// Modules may patch the running kernel.
     Livepatch = 8,
@@ -30,14 +30,16 @@ pub enum KernelOption {
     FwLoaderCompressXz = 9,
     /// Firmware may be compressed with zstd.
     FwLoaderCompressZstd = 10,
-    /// Lockdown may be switched on, which then demands signatures.
-    LockdownLsm = 11,
+    // 11 was whether lockdown may be switched on: nothing follows from that but on the machine where it is.
     /// Lockdown is in force from the start, for the sake of integrity.
     LockdownIntegrity = 12,
     /// Lockdown is in force from the start, for the sake of confidentiality too.
     LockdownConfidentiality = 13,
     /// Keys may be added to those that are built in, by whoever has one of these.
     SecondaryTrustedKeyring = 14,
+    /// Lockdown is in force, for the sake of integrity, on machines with Secure Boot switched on. No option of Linux: a
+    /// patch of Debian's, Fedora's and Ubuntu's.
+    LockdownInSecureBoot = 15,
 }
 
 impl KernelOption {
@@ -54,10 +56,10 @@ impl KernelOption {
         KernelOption::Livepatch,
         KernelOption::FwLoaderCompressXz,
         KernelOption::FwLoaderCompressZstd,
-        KernelOption::LockdownLsm,
         KernelOption::LockdownIntegrity,
         KernelOption::LockdownConfidentiality,
         KernelOption::SecondaryTrustedKeyring,
+        KernelOption::LockdownInSecureBoot,
     ];
 
     /// What Kconfig calls it.
@@ -74,10 +76,10 @@ impl KernelOption {
             KernelOption::Livepatch => "CONFIG_LIVEPATCH",
             KernelOption::FwLoaderCompressXz => "CONFIG_FW_LOADER_COMPRESS_XZ",
             KernelOption::FwLoaderCompressZstd => "CONFIG_FW_LOADER_COMPRESS_ZSTD",
-            KernelOption::LockdownLsm => "CONFIG_SECURITY_LOCKDOWN_LSM",
             KernelOption::LockdownIntegrity => "CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY",
             KernelOption::LockdownConfidentiality => "CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY",
             KernelOption::SecondaryTrustedKeyring => "CONFIG_SECONDARY_TRUSTED_KEYRING",
+            KernelOption::LockdownInSecureBoot => "CONFIG_LOCK_DOWN_IN_EFI_SECURE_BOOT",
         }
     }
 
@@ -166,10 +168,9 @@ mod tests {
 
     #[test]
     fn the_bits_are_an_interface() {
-        for (index, option) in KernelOption::ALL.iter().enumerate() {
-            assert_eq!(option.bit(), 1 << index, "{option}");
-        }
-        assert_eq!(KernelOption::SecondaryTrustedKeyring.bit(), 0x4000);
+        let bits = KernelOption::ALL.map(|option| option.bit().trailing_zeros());
+        assert_eq!(bits, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15]);
+        assert_eq!(KernelOption::LockdownInSecureBoot.bit(), 0x8000);
     }
 
     #[test]
@@ -178,7 +179,7 @@ mod tests {
             CONFIG_MODULE_SIG_HASH=\"sha256\"\n\nCONFIG_LIVEPATCH=n\n";
         let options = KernelOptions::from_config(text).unwrap();
         assert_eq!(options.get(KernelOption::Modversions), Some(true));
-        for off in [KernelOption::ModuleSig, KernelOption::Livepatch, KernelOption::LockdownLsm] {
+        for off in [KernelOption::ModuleSig, KernelOption::Livepatch, KernelOption::LockdownInSecureBoot] {
             assert_eq!(options.get(off), Some(false), "{off}");
         }
         assert_eq!(KernelOptions::default().get(KernelOption::Modversions), None);

@@ -1,11 +1,11 @@
-//! What each import of a set of modules is bound to, and why it is not.
+//! What each import of a set of modules is bound to, and why it is not (kernel/module/main.c, `resolve_symbol`).
 
 use std::collections::{HashMap, HashSet};
 
 use spec::{ExtensionName, ModuleName, Reason, ReasonCode};
 
-use super::taint::{Tainted, is_proprietary};
-use super::{Candidate, Host, rebuild_hint};
+use super::taint::{Spoilt, Tainted};
+use super::{Candidate, Host, loader, rebuild_hint};
 use crate::module::MODULE_LAYOUT;
 use crate::profile::Owner;
 use crate::{Crc, Export, Import, KernelOption, Module, Record, SymbolName};
@@ -50,7 +50,7 @@ pub(super) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Source::Kernel | Source::Base(_) => "the base".to_owned(),
             Source::Candidate { extension, .. } => format!("extension {extension}"),
@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
         matches!(self, Source::Candidate { index, .. } if *index == candidate)
     }
 
-    fn module(&self) -> &'a str {
+    pub(super) fn module(&self) -> &'a str {
         match self {
             Source::Kernel => "vmlinux",
             Source::Base(module) | Source::Candidate { module, .. } => module.as_str(),
@@ -112,7 +112,7 @@ impl<'a> Exporters<'a> {
 impl<'a> Linkage<'a> {
     pub(super) fn new(host: &'a Host<'a>, candidates: &'a [Candidate<'a>]) -> Linkage<'a> {
         let exporters = Exporters::new(host, candidates);
-        let tainted = Tainted::new(host.modules, candidates);
+        let tainted = Tainted::new(host, candidates, &exporters);
         let layout = MODULE_LAYOUT.parse().expect("the name is a symbol");
         Linkage { host, candidates, exporters, tainted, layout }
     }
@@ -121,13 +121,14 @@ impl<'a> Linkage<'a> {
     pub(super) fn reasons(&self, index: usize, standing: &[bool]) -> Vec<Reason> {
         let mut reasons = Vec::new();
         for module in self.candidates[index].record.modules() {
-            reasons.extend(self.no_layout(module));
-            reasons.extend(self.inherited_taint(index, module, standing));
+            reasons.extend(self.no_layout(index, module));
+            let spoilt = self.tainted.spoilt(module, |symbol| self.offers(index, symbol, standing).next());
             for (symbol, import) in &module.imports {
                 if reasons.len() > REASONS_MAX {
                     return reasons;
                 }
-                let refusal = self.refusal(index, module, symbol, import, standing);
+                let offers = self.offers(index, symbol, standing);
+                let refusal = self.refusal(index, module, symbol, import, &spoilt, offers);
                 reasons.extend(
                     refusal.map(|reason| reason.subject(module.name.as_str()).symbol(symbol.as_str())),
                 );
@@ -144,25 +145,24 @@ impl<'a> Linkage<'a> {
         }
     }
 
+    /// Why an import is bound to none of these offers.
     fn refusal(
         &self,
         index: usize,
         module: &Module,
         symbol: &SymbolName,
         import: &Import,
-        standing: &[bool],
+        spoilt: &Spoilt<'a>,
+        offers: impl Iterator<Item = Offer<'a>> + Clone,
     ) -> Option<Reason> {
-        // For a proprietary module, what is for others does not exist: kernel/module/main.c, `find_symbol` with `gplok`.
-        let is_hidden = |offer: &Offer<'_>| offer.export.gpl && is_proprietary(module);
-        let offers = self.offers(index, symbol, standing);
-        let mut visible = offers.clone().filter(|offer| !is_hidden(offer));
-        let same_crc = visible.clone().find(|offer| has_same_version(module, import, offer.export));
+        let mut visible = offers.clone().filter(|offer| !self.tainted.hides(spoilt, offer));
+        let same_crc = visible.clone().find(|offer| self.has_same_version(module, import, offer.export));
         match (same_crc, visible.next()) {
             (Some(offer), _) => self.outside_namespace(module, symbol, &offer),
-            (None, Some(other)) => Some(self.mismatch(module, symbol, import, &other)),
+            (None, Some(other)) => Some(self.mismatch(index, module, symbol, import, &other)),
             (None, None) if import.weak => None,
             (None, None) => Some(match offers.clone().next() {
-                Some(hidden) => gpl_only(module, symbol, &hidden),
+                Some(hidden) => spoilt.refusal(module, symbol, &hidden),
                 None => self.missing(module, symbol, import),
             }),
         }
@@ -184,43 +184,48 @@ impl<'a> Linkage<'a> {
 
     /// A module with versions of symbols, but none of `module_layout`, which the loader looks for first
     /// (kernel/module/version.c, `check_modstruct_version`).
-    fn no_layout(&self, module: &Module) -> Option<Reason> {
+    fn no_layout(&self, index: usize, module: &Module) -> Option<Reason> {
         let offer = self.exporters.base(&self.layout).filter(|offer| offer.export.crc.is_some())?;
-        if !module.versioned || module.imports.contains_key(&self.layout) {
+        if !loader::has_versions(self.host.profile, module) || module.imports.contains_key(&self.layout) {
             return None;
         }
-        let reason = self.mismatch(module, &self.layout, &Import::default(), &offer);
+        let reason = self.mismatch(index, module, &self.layout, &Import::default(), &offer);
         Some(reason.subject(module.name.as_str()).symbol(MODULE_LAYOUT))
     }
 
-    /// A module that takes symbols from a proprietary one may take no GPL-only symbols besides.
-    fn inherited_taint(&self, index: usize, module: &Module, standing: &[bool]) -> Option<Reason> {
-        if self.tainted.is_empty() || is_proprietary(module) {
-            return None;
-        }
-        let first = |symbol| self.offers(index, symbol, standing).next();
-        let mut imports =
-            module.imports.iter().filter_map(|(symbol, import)| Some((symbol, import, first(symbol)?)));
-        let (symbol, taking, owner) = imports.clone().find(|(.., offer)| self.tainted.has(&offer.source))?;
-        // Once it is tainted, a weak import of what is for others is absent, and no error.
-        let is_used = |import: &Import| !import.weak || import.place < taking.place;
-        let (restricted, ..) = imports.find(|(_, import, offer)| offer.export.gpl && is_used(import))?;
-        let (name, owner) = (module.name.as_str(), owner.source.module());
-        let sentence = format!(
-            "module {name} takes symbol {symbol} from the proprietary module {owner}, and so may not use {restricted}, which is for GPL-compatible modules only"
-        );
-        Some(Reason::new(ReasonCode::SymbolRestricted, sentence).subject(name).symbol(symbol.as_str()))
+    /// The loader's `check_version` (kernel/module/version.c): an export without a version goes with everything, and a
+    /// module without versions was let in by force.
+    ///
+    /// A module that has versions, and none of this symbol, does not: Debian's kernels refuse it. Linux warns and goes on,
+    /// and which of them a kernel is, no profile tells; whoever built such a module lost what the check is for.
+    fn has_same_version(&self, module: &Module, import: &Import, export: &Export) -> bool {
+        export.crc.is_none() || export.crc == import.crc || !loader::has_versions(self.host.profile, module)
     }
 
-    fn mismatch(&self, module: &Module, symbol: &SymbolName, import: &Import, offer: &Offer<'_>) -> Reason {
+    fn mismatch(
+        &self,
+        index: usize,
+        module: &Module,
+        symbol: &SymbolName,
+        import: &Import,
+        offer: &Offer<'_>,
+    ) -> Reason {
         let (wanted, found) = (crc_or_none(offer.export.crc), crc_or_none(import.crc));
         let sentence = format!(
             "module {} was built against symbol {symbol} with CRC {found}; {} exports it with CRC {wanted}",
             module.name,
             offer.source.text()
         );
-        let reason = Reason::new(ReasonCode::SymbolCrcMismatch, sentence).wanted_found(wanted, found);
-        reason.hint(rebuild_hint(self.host.profile))
+        let hint = match offer.source {
+            Source::Kernel | Source::Base(_) => rebuild_hint(self.host.profile),
+            Source::Candidate { index: from, .. } if from == index => {
+                format!("build it again together with module {}", offer.source.module())
+            }
+            Source::Candidate { extension, module, .. } => {
+                format!("build it against extension {extension}, whose module {module} exports the symbol")
+            }
+        };
+        Reason::new(ReasonCode::SymbolCrcMismatch, sentence).wanted_found(wanted, found).hint(hint)
     }
 
     fn missing(&self, module: &Module, symbol: &SymbolName, import: &Import) -> Reason {
@@ -249,10 +254,20 @@ impl<'a> Linkage<'a> {
                 let why = format!("the kernel's module {owner} exports it, which nothing here ships");
                 (why, format!("add module {owner} to the extension"))
             }
-            _ => {
-                let why = "neither the base nor another extension exports it".to_owned();
-                (why, rebuild_hint(self.host.profile))
-            }
+            _ => ("neither the base nor another extension exports it".to_owned(), self.nowhere_hint()),
+        }
+    }
+
+    /// What to do about a symbol that nobody exports.
+    fn nowhere_hint(&self) -> String {
+        let profile = self.host.profile;
+        match profile.option(KernelOption::TrimUnusedKsyms) {
+            Some(true) => format!(
+                "kernel {} exports only what its own modules use ({}): ask for one that exports this too",
+                profile.release(),
+                KernelOption::TrimUnusedKsyms
+            ),
+            _ => rebuild_hint(profile),
         }
     }
 
@@ -275,29 +290,17 @@ impl<'a> Linkage<'a> {
     }
 }
 
-fn gpl_only(module: &Module, symbol: &SymbolName, offer: &Offer<'_>) -> Reason {
-    let license = module.license.as_ref().map_or("none", |license| license.as_str());
-    let sentence = format!(
-        "module {} has licence {license:?}; {} exports symbol {symbol} to GPL-compatible modules only",
-        module.name,
-        offer.source.text()
-    );
-    Reason::new(ReasonCode::SymbolRestricted, sentence).wanted_found("GPL-compatible", license)
-}
-
-/// The loader's `check_version` (kernel/module/version.c): an export without a version goes with everything, and a
-/// module without versions was let in by force.
-fn has_same_version(module: &Module, import: &Import, export: &Export) -> bool {
-    export.crc.is_none() || !module.versioned || export.crc == import.crc
-}
-
 /// A namespace is imported by name; one that starts with `module:` names the modules that it is for, and nobody else can
 /// import it (linux/export.h, EXPORT_SYMBOL_FOR_MODULES). `is_lenient` is a kernel that only warns
 /// (CONFIG_MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS).
 fn is_open_to(namespace: &str, module: &Module, is_lenient: bool) -> bool {
-    let matches = |pattern: &str| match pattern.strip_suffix('*') {
-        Some(start) => module.name.as_str().starts_with(start),
-        None => module.name.as_str() == pattern,
+    // The kernel takes `-` and `_` for the same (kernel/module/main.c, `mod_strncmp`).
+    let matches = |pattern: &str| {
+        let pattern = pattern.replace('-', "_");
+        match pattern.strip_suffix('*') {
+            Some(start) => module.name.as_str().starts_with(start),
+            None => module.name.as_str() == pattern,
+        }
     };
     match namespace.strip_prefix("module:") {
         Some(modules) => modules.split(',').any(matches),

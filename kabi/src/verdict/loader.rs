@@ -5,6 +5,9 @@ use spec::{ModuleName, Reason, ReasonCode};
 use super::{Candidate, rebuild_hint};
 use crate::{Btf, KernelOption, Module, Profile, index};
 
+/// The first Linux that looks for extended versions (kernel/module/version.c, `modversion_ext_start`).
+const EXTENDED_SINCE: (u32, u32) = (6, 14);
+
 /// The extension as a whole is for another kernel.
 pub(super) fn wrong_kernel(profile: &Profile, candidate: &Candidate<'_>) -> Option<Reason> {
     let wanted = profile.release();
@@ -82,16 +85,7 @@ fn flags(vermagic: &str) -> &str {
 /// Without vermagic or versions of symbols the kernel asks `try_to_force_load` (kernel/module/main.c), which says no
 /// but for CONFIG_MODULE_FORCE_LOAD, and taints the kernel otherwise.
 fn unversioned(profile: &Profile, module: &Module, force: &[ModuleName]) -> Option<Reason> {
-    let needs_versions = has_versions(profile);
-    let lacks = match (&module.vermagic, module.versioned || !needs_versions) {
-        (Some(_), true) if needs_versions && exports_without_versions(module) => {
-            "no versions of the symbols that it exports"
-        }
-        (Some(_), true) => return None,
-        (None, true) => "no vermagic",
-        (Some(_), false) => "no versions of symbols",
-        (None, false) => "neither vermagic nor versions of symbols",
-    };
+    let lacks = lacks(profile, module)?;
     let name = module.name.as_str();
     let refused = |sentence: String| Reason::new(ReasonCode::ModuleUnversioned, sentence).subject(name);
     match (force.contains(&module.name), profile.option(KernelOption::ModuleForceLoad)) {
@@ -104,10 +98,29 @@ fn unversioned(profile: &Profile, module: &Module, force: &[ModuleName]) -> Opti
             let sentence = format!(
                 "module {name} has {lacks}: nobody can say whether it fits, and loading it would taint the kernel"
             );
-            Some(refused(sentence).hint(format!(
-                "build it with CONFIG_MODVERSIONS, or put {name} under force: in the manifest"
-            )))
+            let option = if module.extended_only { "CONFIG_BASIC_MODVERSIONS" } else { "CONFIG_MODVERSIONS" };
+            Some(
+                refused(sentence)
+                    .hint(format!("build it with {option}, or put {name} under force: in the manifest")),
+            )
         }
+    }
+}
+
+/// What the kernel would have to know of the module and does not: it loads such a module by force or not at all.
+pub(super) fn lacks(profile: &Profile, module: &Module) -> Option<&'static str> {
+    let compares = compares_versions(profile);
+    match (&module.vermagic, has_versions(profile, module) || !compares) {
+        (Some(_), true) if compares && exports_without_versions(module) => {
+            Some("no versions of the symbols that it exports")
+        }
+        (Some(_), true) => None,
+        (None, true) => Some("no vermagic"),
+        (Some(_), false) if module.extended_only => {
+            Some("versions of symbols only in the form that kernels before 6.14 do not read")
+        }
+        (Some(_), false) => Some("no versions of symbols"),
+        (None, false) => Some("neither vermagic nor versions of symbols"),
     }
 }
 
@@ -120,10 +133,19 @@ fn exports_without_versions(module: &Module) -> bool {
 }
 
 /// Does the kernel compare versions of symbols?
-pub(super) fn has_versions(profile: &Profile) -> bool {
+fn compares_versions(profile: &Profile) -> bool {
     profile
         .option(KernelOption::Modversions)
         .unwrap_or_else(|| profile.exports().any(|(_, known)| known.export.crc.is_some()))
+}
+
+/// Has the module versions of symbols, in a form that the kernel reads?
+///
+/// All kernels since [`EXTENDED_SINCE`] read the extended form, however they were configured. A kernel that does not say
+/// which series it is of is taken for one of them.
+pub(super) fn has_versions(profile: &Profile, module: &Module) -> bool {
+    let reads_extended = || profile.release().series().is_none_or(|series| series >= EXTENDED_SINCE);
+    module.versioned && (!module.extended_only || reads_extended())
 }
 
 /// The size is checked by kernels since 6.4 (kernel/module/main.c, `elf_validity_cache_index_mod`); those before take
@@ -149,18 +171,27 @@ fn wrong_layout(profile: &Profile, module: &Module) -> Option<Reason> {
 
 /// Type information that counts on from the types of the kernel is right for the one build that it was made with
 /// (kernel/bpf/btf.c, `btf_module_notify`); only modules of that build have it for certain.
+///
+/// A module that says that it was built with its kernel may be lying; where nothing shows that it was, there is a note.
 fn wrong_btf(profile: &Profile, module: &Module) -> Option<Reason> {
-    let is_read = profile.option(KernelOption::DebugInfoBtfModules) == Some(true);
-    let is_fatal = profile.option(KernelOption::ModuleAllowBtfMismatch) == Some(false);
-    if module.in_tree || module.btf != Some(Btf::Split) || !is_read || !is_fatal {
+    if module.in_tree || !is_btf_decisive(profile, module) {
         return None;
     }
     let name = module.name.as_str();
     let sentence = format!(
         "module {name} has type information (BTF) for one build of the kernel, and the kernel refuses that of another"
     );
-    let reason = Reason::new(ReasonCode::BtfMismatch, sentence);
-    Some(reason.subject(name).hint("remove it before signing: objcopy --remove-section .BTF"))
+    Some(Reason::new(ReasonCode::BtfMismatch, sentence).subject(name).hint(REMOVE_BTF))
+}
+
+/// What helps against type information of another build.
+pub(super) const REMOVE_BTF: &str = "remove it before signing: objcopy --remove-section .BTF";
+
+/// Does the kernel refuse the module if its type information is of another build?
+pub(super) fn is_btf_decisive(profile: &Profile, module: &Module) -> bool {
+    module.btf == Some(Btf::Split)
+        && profile.option(KernelOption::DebugInfoBtfModules) == Some(true)
+        && profile.option(KernelOption::ModuleAllowBtfMismatch) == Some(false)
 }
 
 fn livepatch(profile: &Profile, module: &Module) -> Option<Reason> {

@@ -10,9 +10,14 @@
 //! | `cycles` | modules that wait for each other |
 //! | `conflict` | what only one may have: names, exports, the version of a release group |
 //! | `notes` | what fits and is worth a second look: firmware, soft dependencies, taints |
+//! | `unknown` | what was not judged, because the profile does not know it |
 //!
-//! In one point they are stricter than the loader: a module for another release may load, yet its directory is one
-//! that modprobe does not look into, so it does not fit.
+//! In some points they are stricter on purpose than some loaders are:
+//! - a module for another release may load, yet its directory is one that modprobe does not look into;
+//! - a module with versions of symbols and without that of one which it imports is refused, as Debian's kernels do and
+//!   Linux does not;
+//! - `struct module` must have the kernel's layout before Linux 6.4 too, which did not look;
+//! - a module that says nothing about its kernel must be permitted by name, where the kernel would load it.
 
 mod conflict;
 mod cycles;
@@ -23,6 +28,7 @@ mod signatures;
 mod taint;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 use spec::artifact::{ExtensionConfig, ReleaseGroup};
 use spec::listing::Listing;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use spec::listing::{Kind, Listing};
 use spec::{ModuleName, Reason, ReasonCode, TreePath};
 
-use super::{Candidate, Host, signatures};
+use super::{Candidate, Host, loader, signatures, unknown};
 use crate::profile::Owner;
 use crate::{KernelOption, Module, Record};
 
@@ -25,9 +25,11 @@ pub(super) fn notes(
         candidates.iter().zip(fit).filter(|(_, fit)| **fit).map(|(candidate, _)| candidate).collect();
     let candidate = &candidates[index];
     let modules = candidate.record.modules();
-    let mut notes: Vec<Reason> = missing_firmware(host, &set, modules).take(NOTES_MAX).collect();
+    let mut notes: Vec<Reason> = unknown::note(host, candidate).into_iter().collect();
+    notes.extend(missing_firmware(host, &set, modules).take(NOTES_MAX));
     notes.extend(missing_companions(host, &set, modules).take(NOTES_MAX));
     notes.extend(modules.iter().filter_map(|module| assumed(host, &set, module)).take(NOTES_MAX));
+    notes.extend(modules.iter().filter_map(|module| unproven_build(host, module)).take(NOTES_MAX));
     notes.extend(modules.iter().filter_map(|module| taint(host, candidate, module)).take(NOTES_MAX));
     notes
 }
@@ -136,28 +138,39 @@ fn assumed(host: &Host<'_>, set: &[&Candidate<'_>], module: &Module) -> Option<R
     Some(reason.hint("hold it against a base instead: --kernel BASE_DIR"))
 }
 
-/// What will mark the kernel as tainted (admin-guide/tainted-kernels): people who are asked for help ask about it.
+/// What will mark the kernel as tainted, once for each module.
 fn taint(host: &Host<'_>, candidate: &Candidate<'_>, module: &Module) -> Option<Reason> {
+    force(host, candidate, module).or_else(|| signatures::note(host, module))
+}
+
+/// A module that is loaded by force marks the kernel as tainted (admin-guide/tainted-kernels): people who are asked for
+/// help ask about it.
+fn force(host: &Host<'_>, candidate: &Candidate<'_>, module: &Module) -> Option<Reason> {
+    let lacks = loader::lacks(host.profile, module).filter(|_| candidate.force.contains(&module.name))?;
     let name = module.name.as_str();
-    if candidate.force.contains(&module.name) && (module.vermagic.is_none() || !module.versioned) {
-        let sentence = format!("module {name} is loaded by force, which taints the kernel");
-        return Some(Reason::new(ReasonCode::ModuleUnversioned, sentence).subject(name));
+    let sentence = match host.profile.option(KernelOption::ModuleForceLoad) {
+        Some(_) => format!("module {name} has {lacks}: it is loaded by force, which taints the kernel"),
+        None => format!(
+            "module {name} has {lacks}: the kernel loads it by force, which taints it, or not at all ({})",
+            KernelOption::ModuleForceLoad
+        ),
+    };
+    Some(Reason::new(ReasonCode::ModuleUnversioned, sentence).subject(name))
+}
+
+/// A module that says that it was built with the kernel, on a kernel that refuses type information of another build.
+///
+/// The kernel's key makes it believable: who builds the kernel uses it, and mostly throws it away. Without any key in the
+/// profile there is nothing to tell such modules by, and it is believed.
+fn unproven_build(host: &Host<'_>, module: &Module) -> Option<Reason> {
+    let profile = host.profile;
+    let is_claimed = module.in_tree && loader::is_btf_decisive(profile, module);
+    if !is_claimed || profile.keys().is_empty() || signatures::is_by_kernel(profile, module) {
+        return None;
     }
-    let is_judged =
-        host.profile.option(KernelOption::ModuleSig) == Some(true) && !signatures::are_required(host);
-    match (&module.signature, is_judged) {
-        (None, true) => {
-            let sentence = format!("module {name} is not signed, which taints the kernel");
-            Some(Reason::new(ReasonCode::ModuleUnsigned, sentence).subject(name))
-        }
-        (Some(signature), true) if !host.profile.keys().is_empty() => {
-            let known = host.profile.keys().iter().any(|key| key.is_named_by(signature));
-            let sentence = format!(
-                "module {name} is signed with key {}, which the kernel does not have; that taints the kernel",
-                signature.key
-            );
-            (!known).then(|| Reason::new(ReasonCode::ModuleKeyUnknown, sentence).subject(name))
-        }
-        _ => None,
-    }
+    let name = module.name.as_str();
+    let sentence = format!(
+        "module {name} says that it was built with the kernel, and is not signed with its key: if it was not, the kernel refuses its type information (BTF)"
+    );
+    Some(Reason::new(ReasonCode::BtfMismatch, sentence).subject(name).hint(loader::REMOVE_BTF))
 }

@@ -5,6 +5,8 @@
 
 mod rules;
 mod set;
+mod signatures;
+mod taint;
 
 use super::*;
 use crate::testing::{ModuleFile, module, profile, record, release};
@@ -15,7 +17,12 @@ const SYMVERS: &str = "0x00000001\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n\
     0x00000002\t_printk\tvmlinux\tEXPORT_SYMBOL\t\n\
     0x00000003\ttunnel_send\tnet/tunnel\tEXPORT_SYMBOL_GPL\t\n\
     0x00000004\tcrypto_raw\tvmlinux\tEXPORT_SYMBOL_GPL\tCRYPTO\n\
-    0x00000005\tvirt_peek\tvmlinux\tEXPORT_SYMBOL_GPL\tmodule:kvm,vfio_*\n";
+    0x00000005\tvirt_peek\tvmlinux\tEXPORT_SYMBOL_GPL\tmodule:kvm,vfio-*\n";
+
+/// The kernel's module of that name.
+fn tunnel() -> Module {
+    module("tunnel", &[("module_layout", 1)], &[("tunnel_send", 3)])
+}
 
 /// Judges extensions that all declare the right kernel.
 fn verdicts(base: &[Module], extensions: &[(&str, &[Module])]) -> Vec<Verdict> {

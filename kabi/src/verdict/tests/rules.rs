@@ -1,5 +1,6 @@
 //! Each rule of the loader by itself, on a host of which everything is known.
 
+use spec::Digest;
 use spec::artifact::ReleaseGroup;
 use spec::listing::Listing;
 
@@ -11,15 +12,15 @@ const VERMAGIC: &str = "6.1.0-test SMP mod_unload modversions ";
 const LAYOUT: StructLayout = StructLayout { size: 896, init: Some(312), exit: Some(832) };
 
 /// What decides about the rules, as a test wants it.
-struct Rules {
-    config: &'static str,
-    signatures: SignatureRule,
-    force: Vec<ModuleName>,
-    base_paths: &'static str,
+pub(super) struct Rules {
+    pub(super) config: &'static str,
+    pub(super) signatures: SignatureRule,
+    pub(super) force: Vec<ModuleName>,
+    pub(super) base_paths: &'static str,
 }
 
 /// A kernel as Debian builds it.
-fn rules() -> Rules {
+pub(super) fn rules() -> Rules {
     Rules {
         config: "CONFIG_MODVERSIONS=y\nCONFIG_MODULE_FORCE_LOAD=y\nCONFIG_MODULE_SIG=y\n\
             CONFIG_FW_LOADER_COMPRESS_XZ=y\nCONFIG_FW_LOADER_COMPRESS_ZSTD=y\n",
@@ -30,7 +31,7 @@ fn rules() -> Rules {
 }
 
 impl Rules {
-    fn judge(&self, module: Module) -> Verdict {
+    pub(super) fn judge(&self, module: Module) -> Verdict {
         self.judge_as_is(with_layout(&[module]).remove(0))
     }
 
@@ -57,7 +58,7 @@ impl Rules {
     }
 }
 
-const ISSUER: &str = "CN=Build key";
+pub(super) const ISSUER: &str = "CN=Build key";
 
 fn key(serial: &str) -> TrustedKey {
     TrustedKey {
@@ -79,22 +80,23 @@ fn id(serial: &str) -> KeyId {
 }
 
 /// A module that fits: built for the kernel, and signed with its key.
-fn sound() -> Module {
+pub(super) fn sound() -> Module {
     let layout = ModuleFile::new("x").layout(LAYOUT.size, LAYOUT.init, LAYOUT.exit);
     signed(layout.parse(), "0a0b")
 }
 
-fn signed(module: Module, serial: &str) -> Module {
-    let signature = ModuleSignature {
-        signer: Some("Build key".parse().unwrap()),
-        issuer: Some(issuer_of(ISSUER)),
-        key: id(serial),
-        hash: "sha256".parse().unwrap(),
-    };
+pub(super) fn signed(module: Module, serial: &str) -> Module {
+    signed_by(module, Some(issuer_of(ISSUER)), serial)
+}
+
+/// Signed by the key with this serial number of the issuer, or with this identifier.
+pub(super) fn signed_by(module: Module, issuer: Option<Digest>, key: &str) -> Module {
+    let signer = issuer.map(|_| "Build key".parse().unwrap());
+    let signature = ModuleSignature { signer, issuer, key: id(key), hash: "sha256".parse().unwrap() };
     Module { signature: Some(signature), ..module }
 }
 
-fn notes(verdict: &Verdict) -> Vec<(ReasonCode, &str)> {
+pub(super) fn notes(verdict: &Verdict) -> Vec<(ReasonCode, &str)> {
     match verdict {
         Verdict::Fits(fits) => fits.notes().iter().map(|note| (note.code, note.sentence.as_str())).collect(),
         Verdict::Unfit(reasons) => panic!("{reasons:#?}"),
@@ -142,16 +144,55 @@ fn what_does_not_say_what_it_was_built_for_needs_leave() {
     assert_eq!(notes(&allowed().judge(no_vermagic))[0].0, ReasonCode::ModuleUnversioned);
     let judged = |rules: Rules| rules.judge_as_is(no_versions());
     assert_eq!(reasons(&judged(rules()))[0].code, ReasonCode::ModuleUnversioned);
-    assert_eq!(notes(&judged(allowed()))[0].0, ReasonCode::ModuleUnversioned);
+    let sentence = "module x has no versions of symbols: it is loaded by force, which taints the kernel";
+    assert_eq!(notes(&judged(allowed())), [(ReasonCode::ModuleUnversioned, sentence)]);
+    // A kernel without versions does not miss them.
+    let unversioned = Rules { config: "CONFIG_MODULE_FORCE_LOAD=y\n", ..allowed() };
+    assert_eq!(notes(&judged(unversioned)), []);
     let exporter = || ModuleFile::new("x").export("give", 0).layout(LAYOUT.size, LAYOUT.init, LAYOUT.exit);
     let sentence = "module x has no versions of the symbols that it exports: nobody can say whether it fits, and \
         loading it would taint the kernel";
     the_reason(&rules().judge(signed(exporter().parse(), "0a0b")), ReasonCode::ModuleUnversioned, sentence);
+    let sentence = "module x has no versions of the symbols that it exports: it is loaded by force, which taints the kernel";
+    let forced = allowed().judge(signed(exporter().parse(), "0a0b"));
+    assert_eq!(notes(&forced), [(ReasonCode::ModuleUnversioned, sentence)]);
     assert!(fits(&rules().judge(signed(exporter().export("other", 7).parse(), "0a0b"))));
     let never =
         Rules { config: "CONFIG_MODVERSIONS=y\n# CONFIG_MODULE_FORCE_LOAD is not set\n", ..allowed() };
     let sentence = "module x has no versions of symbols, and the kernel loads no module by force";
     the_reason(&judged(never), ReasonCode::ModuleUnversioned, sentence);
+}
+
+#[test]
+fn the_extended_form_of_versions_counts_where_the_kernel_reads_it() {
+    let judged = |release: &str, force: &[ModuleName]| {
+        let kernel: KernelRelease = release.parse().unwrap();
+        let module = Module {
+            path: format!("/usr/lib/modules/{release}/x.ko").parse().unwrap(),
+            vermagic: Some(format!("{release} SMP ").parse().unwrap()),
+            extended_only: true,
+            ..module("x", &[("module_layout", 1), ("_printk", 2)], &[])
+        };
+        let profile = Profile::from_symvers(SYMVERS, kernel.clone(), spec::Arch::Amd64).unwrap();
+        let (name, modules) = ("x".parse().unwrap(), record(&[module]));
+        let candidate = Candidate { force, ..candidate(&name, &kernel, &modules) };
+        judge(&Host::base(&profile, &Record::default()), &[candidate]).remove(0)
+    };
+    for later in ["6.14.0-test", "7.0.1", "6-odd"] {
+        assert!(fits(&judged(later, &[])), "{later}");
+    }
+    let reason = the_reason(
+        &judged("6.13.12", &[]),
+        ReasonCode::ModuleUnversioned,
+        "module x has versions of symbols only in the form that kernels before 6.14 do not read: nobody can say whether \
+         it fits, and loading it would taint the kernel",
+    );
+    assert!(reason.hint.unwrap().contains("CONFIG_BASIC_MODVERSIONS"));
+    // Nobody knows whether that kernel loads by force.
+    let sentence = "module x has versions of symbols only in the form that kernels before 6.14 do not read: the kernel \
+        loads it by force, which taints it, or not at all (CONFIG_MODULE_FORCE_LOAD)";
+    let forced = judged("6.1.0-test", &["x".parse().unwrap()]);
+    assert_eq!(notes(&forced).last(), Some(&(ReasonCode::ModuleUnversioned, sentence)));
 }
 
 #[test]
@@ -181,6 +222,15 @@ fn type_information_of_another_build_is_refused_where_the_kernel_refuses_it() {
     assert!(fits(&with(strict, Some(Btf::Split), true)));
     assert!(fits(&with(strict, None, false)));
     assert!(fits(&with(lenient, Some(Btf::Split), false)));
+    // What says that it was built with the kernel is believed, and what shows it is not noted.
+    let unproven = |module| Rules { config: strict, ..rules() }.judge(module);
+    let claims = || Module { btf: Some(Btf::Split), in_tree: true, ..sound() };
+    assert_eq!(notes(&unproven(claims())), []);
+    let sentence = "module x says that it was built with the kernel, and is not signed with its key: if it was not, the \
+        kernel refuses its type information (BTF)";
+    for module in [signed(claims(), "0c"), Module { signature: None, ..claims() }] {
+        assert_eq!(notes(&unproven(module)), [(ReasonCode::BtfMismatch, sentence)]);
+    }
 }
 
 #[test]
@@ -196,31 +246,6 @@ fn a_module_of_the_kernel_itself_is_there_already() {
     let verdict =
         rules().judge(signed(ModuleFile::new("ext4").layout(896, Some(312), Some(832)).parse(), "0a0b"));
     the_reason(&verdict, ReasonCode::ModuleDuplicate, "module ext4 is in the kernel itself already");
-}
-
-#[test]
-fn signatures_count_where_the_kernel_wants_them() {
-    let unsigned = || Module { signature: None, ..sound() };
-    let enforced = || Rules { signatures: SignatureRule::Enforced, ..rules() };
-    the_reason(
-        &enforced().judge(unsigned()),
-        ReasonCode::ModuleUnsigned,
-        "module x is not signed, and the kernel loads signed modules only",
-    );
-    let reason = the_reason(
-        &enforced().judge(signed(sound(), "0c")),
-        ReasonCode::ModuleKeyUnknown,
-        "module x is signed by Build key with key 0c, which the kernel does not have",
-    );
-    assert_eq!((reason.wanted.as_deref(), reason.found.as_deref()), (Some("0a0b"), Some("0c")));
-    for built_so in ["CONFIG_MODULE_SIG_FORCE=y\n", "CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY=y\n"] {
-        assert!(!fits(&Rules { config: built_so, ..rules() }.judge(unsigned())), "{built_so}");
-    }
-    assert_eq!(
-        notes(&rules().judge(unsigned())),
-        [(ReasonCode::ModuleUnsigned, "module x is not signed, which taints the kernel")]
-    );
-    assert_eq!(notes(&rules().judge(signed(sound(), "0c")))[0].0, ReasonCode::ModuleKeyUnknown);
 }
 
 #[test]
@@ -267,42 +292,6 @@ fn soft_dependencies_that_are_nowhere_are_noted() {
 }
 
 #[test]
-fn a_proprietary_module_spoils_gpl_only_symbols_for_those_that_use_it() {
-    let licence = |file: ModuleFile, licence| file.without("license").info("license", licence).parse();
-    let closed = licence(ModuleFile::new("closed").export("closed_call", 7), "NVIDIA");
-    let user = |imports: &[(&str, u32)]| module("user", imports, &[("user_call", 8)]);
-    let judge_with = |modules: &[Module]| {
-        let alone: Vec<(&str, &[Module])> = vec![("closed", &modules[..1]), ("rest", &modules[1..])];
-        verdicts(&[tunnel()], &alone)
-    };
-    let free = judge_with(&[closed.clone(), user(&[("closed_call", 7), ("_printk", 2)])]);
-    assert!(free.iter().all(fits));
-    let spoilt = judge_with(&[closed.clone(), user(&[("closed_call", 7), ("tunnel_send", 3)])]);
-    the_reason(
-        &spoilt[1],
-        ReasonCode::SymbolRestricted,
-        "module user takes symbol closed_call from the proprietary module closed, and so may not use tunnel_send, \
-         which is for GPL-compatible modules only",
-    );
-    let heir = module("heir", &[("user_call", 8), ("tunnel_send", 3)], &[]);
-    let inherited = judge_with(&[closed, user(&[("closed_call", 7)]), heir]);
-    assert_eq!(reasons(&inherited[1])[0].subject.as_deref(), Some("heir"));
-}
-
-fn tunnel() -> Module {
-    module("tunnel", &[("module_layout", 1)], &[("tunnel_send", 3)])
-}
-
-#[test]
-fn what_is_for_others_does_not_exist_for_a_proprietary_module() {
-    let file =
-        || ModuleFile::new("x").without("license").info("license", "NVIDIA").import("module_layout", 1);
-    let with = |file: ModuleFile| verdicts(&[tunnel()], &[("x", &[file.parse()])]).remove(0);
-    assert!(fits(&with(file().weak("tunnel_send").version("tunnel_send", 99))));
-    assert_eq!(reasons(&with(file().import("tunnel_send", 3)))[0].code, ReasonCode::SymbolRestricted);
-}
-
-#[test]
 fn parts_of_one_release_are_of_one_version() {
     let group = |version: &str| ReleaseGroup { name: "nvidia".parse().unwrap(), version: version.to_owned() };
     let (new, old) = (group("550.163.01"), group("535.1"));
@@ -323,7 +312,7 @@ fn a_bare_kernel_has_all_its_modules_and_the_verdict_says_so() {
     let modules = record(&with_layout(&[module("wg", &[("tunnel_send", 3)], &[])]));
     let verdict = judge(&Host::kernel(&host), &[candidate(&name, &kernel, &modules)]).remove(0);
     assert_eq!(
-        notes(&verdict),
+        notes(&verdict)[1..],
         [(ReasonCode::ModuleAssumed, "module wg needs tunnel of the kernel, which the base must ship")]
     );
 }
@@ -333,7 +322,43 @@ fn a_module_of_a_bare_kernel_may_be_shipped() {
     let (name, kernel, host) = ("t".parse().unwrap(), release(), profile(SYMVERS));
     let modules = record(&with_layout(&[tunnel(), module("wg", &[("tunnel_send", 3)], &[])]));
     let verdict = judge(&Host::kernel(&host), &[candidate(&name, &kernel, &modules)]).remove(0);
-    assert_eq!(notes(&verdict), []);
+    assert!(notes(&verdict).iter().all(|(code, _)| *code == ReasonCode::KernelFactsUnknown));
+}
+
+#[test]
+fn rules_about_facts_that_are_not_known_are_named() {
+    let (name, kernel) = ("x".parse().unwrap(), release());
+    let (modules, nothing) = (record(&with_layout(&[module("x", &[], &[])])), Record::default());
+    let judged = |facts: KernelFacts, signatures, modules| {
+        let exports = Exports::from_symvers(SYMVERS).unwrap();
+        let profile = Profile::new(release(), spec::Arch::Amd64, exports, facts);
+        let host = Host { signatures, ..Host::base(&profile, &nothing) };
+        judge(&host, &[candidate(&name, &kernel, modules)]).remove(0)
+    };
+    let bare = judged(KernelFacts::default(), SignatureRule::AsBuilt, &modules);
+    let sentence = "the profile of kernel 6.1.0-test lacks configuration, vermagic, struct module: nobody judged \
+        signatures, force, type information, live patches, the flags of the vermagic, its layout";
+    assert_eq!(notes(&bare), [(ReasonCode::KernelFactsUnknown, sentence)]);
+    let Verdict::Fits(proof) = &bare else { panic!("{bare:?}") };
+    assert!(proof.notes()[0].hint.as_ref().unwrap().contains("extbuild kernel profile"));
+    let options = KernelOptions::from_config("CONFIG_MODVERSIONS=y\n").unwrap();
+    let without_layout =
+        KernelFacts { vermagic: Some(VERMAGIC.parse().unwrap()), options, ..KernelFacts::default() };
+    let sentence = "the profile of kernel 6.1.0-test lacks struct module: nobody judged its layout";
+    let verdict = judged(without_layout, SignatureRule::AsBuilt, &modules);
+    assert_eq!(notes(&verdict), [(ReasonCode::KernelFactsUnknown, sentence)]);
+    assert_eq!(notes(&judged(KernelFacts::default(), SignatureRule::AsBuilt, &nothing)), []);
+}
+
+#[test]
+fn a_kernel_without_the_exports_that_it_has_no_use_for_is_named() {
+    let config = format!("{}CONFIG_TRIM_UNUSED_KSYMS=y\n", rules().config).leak();
+    let verdict = Rules { config, ..rules() }.judge(signed(
+        ModuleFile::new("x").layout(896, Some(312), Some(832)).import("gone", 1).parse(),
+        "0a0b",
+    ));
+    let hint = reasons(&verdict)[0].hint.clone().unwrap();
+    assert!(hint.contains("exports only what its own modules use (CONFIG_TRIM_UNUSED_KSYMS)"), "{hint}");
 }
 
 #[test]

@@ -6,10 +6,6 @@ fn wg() -> Module {
     module("wg", &[("module_layout", 1), ("_printk", 2), ("tunnel_send", 3)], &[])
 }
 
-fn tunnel() -> Module {
-    module("tunnel", &[("module_layout", 1)], &[("tunnel_send", 3)])
-}
-
 #[test]
 fn symbols_come_from_kernel_base_and_extensions() {
     let in_base = verdicts(&[tunnel()], &[("wg", &[wg()])]);
@@ -53,6 +49,11 @@ fn another_crc_is_another_symbol() {
     let between = verdicts(&[], &[("other", &[other]), ("wg", &[wg()])]);
     let sentence = &reasons(&between[1])[0].sentence;
     assert!(sentence.ends_with("extension other exports it with CRC 0x00000007"), "{sentence}");
+    let hint = |verdict: &Verdict| reasons(verdict)[0].hint.clone().unwrap();
+    assert_eq!(hint(&between[1]), "build it against extension other, whose module other exports the symbol");
+    let other = module("other", &[], &[("tunnel_send", 7)]);
+    let within = verdicts(&[], &[("both", &[other, wg()])]);
+    assert_eq!(hint(&within[0]), "build it again together with module other");
 }
 
 #[test]
