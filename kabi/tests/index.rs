@@ -1,5 +1,5 @@
-//! The module index against kmod: depmod writes the same bytes about the same tree, and modprobe finds modules with
-//! our files alone.
+//! The module index against kmod and busybox: depmod writes the same bytes about the same tree, and the modprobe of
+//! both finds modules with our files alone.
 
 // clippy.toml allows it in test functions; these are their helpers.
 #![allow(clippy::unwrap_used)]
@@ -12,7 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use inputs::{Kernel, read_bytes, text};
+use inputs::{Kernel, read_bytes, real_input, text};
 use kabi::index::{self, Inputs};
 use kabi::{Module, Record};
 use spec::{KernelRelease, TreePath};
@@ -119,6 +119,30 @@ impl Root {
         let directory = format!("{}/lib/modules/{}/", self.path().display(), self.release);
         said.lines().map(|line| line.trim_end().replace(&directory, "")).collect()
     }
+
+    /// Brings busybox, which looks into the directory of the kernel that runs, wherever it is told to look.
+    fn with_busybox(self) -> Root {
+        text(
+            Command::new("dpkg-deb")
+                .arg("--extract")
+                .arg(real_input("debs/busybox-static.deb"))
+                .arg(self.path().join("busybox")),
+        );
+        symlink(self.release.as_str(), self.path().join("usr/lib/modules").join(running_release())).unwrap();
+        self
+    }
+
+    /// The same as [`Root::modprobe`], said by busybox.
+    fn busybox_modprobe(&self, name: &str) -> Vec<String> {
+        let mut busybox = Command::new("chroot");
+        busybox.arg(self.path()).args(["/busybox/bin/busybox", "modprobe", "-D", name]);
+        let directory = format!("/lib/modules/{}/", running_release());
+        text(&mut busybox).lines().map(|line| line.trim_end().replace(&directory, "")).collect()
+    }
+}
+
+fn running_release() -> String {
+    text(Command::new("uname").arg("-r")).trim_end().to_owned()
 }
 
 #[track_caller]
@@ -287,6 +311,32 @@ fn modprobe_finds_modules_of_two_extensions_with_our_files_alone() {
         "cifs",
     ] {
         assert_eq!(ours.modprobe(name), theirs.modprobe(name), "{name}");
+    }
+}
+
+#[test]
+fn busybox_finds_modules_of_two_extensions_with_our_files_alone() {
+    let split = Split::new();
+    let root = Root::with(&split.kernel.release, &split.all()).with_busybox();
+    root.write(&split.index(None));
+    // Soft dependencies are kmod's own.
+    fs::remove_file(root.modules().join("modules.softdep")).unwrap();
+    let wireguard = root.busybox_modprobe("rtnl-link-wireguard");
+    assert_eq!(wireguard.last().map(String::as_str), Some("insmod extra/net/wireguard.ko"));
+    assert!(wireguard.len() > 3, "{wireguard:?}");
+    for name in [
+        "wireguard",
+        "devname:mapper/control",
+        "char-major-10-234",
+        "dm_mod",
+        "dm-mod",
+        "virtio:d00000001v00001AF4",
+        "pci:v00001D0Fd0000EC20sv00001D0Fsd0000EC20bc02sc00i00",
+        "nfsd",
+    ] {
+        let busybox = root.busybox_modprobe(name);
+        assert_eq!(busybox, root.modprobe(name), "{name}");
+        assert!(busybox.last().is_some_and(|line| line.starts_with("insmod ")), "{name}: {busybox:?}");
     }
 }
 

@@ -31,9 +31,7 @@ impl Kernel {
     }
 
     fn find(directory: &str) -> Kernel {
-        let inputs = std::env::var("TENON_INPUTS")
-            .expect("TENON_INPUTS does not name the directory of real kernels: run `cargo xtask test`");
-        let root = Path::new(&inputs).join(directory);
+        let root = real_input(directory);
         let release: KernelRelease = only_entry(&root.join("lib/modules")).parse().unwrap();
         let mut files = Vec::new();
         collect_files(&root.join(format!("lib/modules/{release}/kernel")), &mut files);
@@ -66,6 +64,13 @@ impl Kernel {
     pub(crate) fn modules(&self) -> Vec<Module> {
         self.files.iter().map(|file| self.read(file)).collect()
     }
+}
+
+/// A file or directory among the real inputs.
+pub(crate) fn real_input(path: &str) -> PathBuf {
+    let inputs = std::env::var("TENON_INPUTS")
+        .expect("TENON_INPUTS does not name the directory of real kernels: run `cargo xtask test`");
+    Path::new(&inputs).join(path)
 }
 
 /// The name of a file up to its first dot.
