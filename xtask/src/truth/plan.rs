@@ -28,8 +28,7 @@ impl Scope<'_> {
     fn has(self, condition: Condition, group: Group) -> bool {
         match (self, condition) {
             (Scope::All { .. }, _) | (Scope::Sample(_), Condition::AsBuilt) => true,
-            (Scope::Sample(_), Condition::SigEnforce) => group == Group::Crafted,
-            (Scope::Sample(_), Condition::Lockdown) => false,
+            (Scope::Sample(_), Condition::SigEnforce | Condition::Lockdown) => group == Group::Crafted,
         }
     }
 

@@ -192,6 +192,13 @@ impl Elf {
         Ok(())
     }
 
+    /// Lets two imports change places in the symbol table, and with that all that refers to them.
+    pub(super) fn swap_imports(&mut self, one: &str, other: &str) -> Result<(), Error> {
+        let names = [self.symbol(one)?, self.symbol(other)?].map(|entry| entry + offset_of!(Symbol, st_name));
+        (0..size_of::<u32>()).for_each(|byte| self.bytes.swap(names[0] + byte, names[1] + byte));
+        Ok(())
+    }
+
     /// Lets the module export a symbol under another name, which is as long.
     pub(super) fn rename_export(&mut self, old: &str, new: &str) -> Result<(), Error> {
         for (section, before) in [("__ksymtab_strings", ""), (".strtab", "__ksymtab_")] {

@@ -220,7 +220,7 @@ const SYMBOLS: [Variant; 15] = [
 ];
 
 /// What depends on the modules that are there already.
-const COMPANY: [Variant; 9] = [
+const COMPANY: [Variant; 11] = [
     // It imports nothing that is GPL-only, and so it can be proprietary.
     variant("exporter-proprietary", |kit| {
         kit.changed("crc_itu_t", |module| module.set_info("license", "Proprietary"))
@@ -228,7 +228,14 @@ const COMPANY: [Variant; 9] = [
     .of("crc_itu_t")
     .stays(),
     variant("exporter-for-importer", |kit| kit.shipped("cdrom")).of("cdrom").stays(),
+    // Many of its symbols that are GPL-only come before that of the proprietary one, and some come after.
     variant("importer-of-proprietary", |kit| kit.unsigned("udf")).of("udf"),
+    variant("weak-importer-of-proprietary", |kit| kit.changed("udf", |module| module.make_weak("crc_itu_t")))
+        .of("udf"),
+    variant("importer-of-proprietary-first", |kit| {
+        kit.changed("udf", |module| module.swap_imports("crc_itu_t", "cdrom_get_last_written"))
+    })
+    .of("udf"),
     variant("exporter", |kit| kit.shipped("vsock")).stays(),
     variant("already-loaded", |kit| kit.shipped("vsock")),
     variant("already-loaded-and-unsigned", |kit| kit.unsigned("vsock")),
