@@ -1,5 +1,7 @@
 //! The command line: every argument, and which command gets it.
 
+mod key;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,11 +13,15 @@ use terminal::{Failure, Generate};
 
 use crate::commands::whole::read_whole;
 use crate::commands::{
-    base, build, check, fits, image, inspect, kernel, key, module, pull, push, sign, verify,
+    self, base, build, check, fits, image, inspect, kernel, module, pull, push, sign, verify,
 };
 use crate::ground::{self, Facts, Ground};
 use crate::packing::PackingArgs;
 use crate::pipeline::Request;
+
+pub(crate) use key::{
+    KeyCommand, KeyExportArgs, KeyImportArgs, KeyNewArgs, KeyShowArgs, LockArgs, PassphraseArgs, SignerArgs,
+};
 
 /// Build, sign and publish system extensions for immutable Linux
 #[derive(Debug, Parser)]
@@ -48,7 +54,7 @@ enum Command {
     /// Say what a kernel exports, how it was configured, and what differs between two
     #[command(subcommand)]
     Kernel(KernelCommand),
-    /// Make and show keys
+    /// Make, show, import and export keys
     #[command(subcommand)]
     Key(KeyCommand),
     /// Sign an extension
@@ -355,28 +361,12 @@ pub(crate) struct KernelDiffArgs {
     pub json: bool,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeyCommand {
-    /// Make an Ed25519 key pair: FILE and FILE.pub
-    New {
-        /// The file for the private key (PKCS#8 PEM)
-        #[arg(short, long, value_name = "FILE")]
-        output: PathBuf,
-    },
-    /// Print the public key (SPKI PEM) of a private or public key
-    Show {
-        /// The key
-        file: PathBuf,
-    },
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct SignArgs {
     /// The extension: oci:DIR:TAG
     pub reference: Reference,
-    /// The private key (PKCS#8 PEM)
-    #[arg(long, value_name = "FILE")]
-    pub key: PathBuf,
+    #[command(flatten)]
+    pub signer: SignerArgs,
     #[command(flatten)]
     pub fit: RequireFitArgs,
 }
@@ -428,7 +418,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Module(args) => module::run(args),
         Command::Image(command) => image::run(command),
         Command::Kernel(command) => kernel::run(command),
-        Command::Key(command) => key::run(command),
+        Command::Key(command) => commands::key::run(command),
         Command::Sign(args) => sign::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Push(args) => push::run(args),

@@ -146,7 +146,7 @@ impl World {
         };
         let manifest = store.assemble(new).unwrap();
         if let Some(key) = key {
-            let bundle = sign_extension(&key, &"demo".parse().unwrap(), &manifest.digest);
+            let bundle = sign_extension(&key, &"demo".parse().unwrap(), &manifest.digest).unwrap();
             store.attach_signature(&manifest, &bundle.to_json()).unwrap();
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use spec::artifact::{limits, media};
 use spec::{Diagnose, Digest, Outcome};
 
-use crate::key::{KeyError, KeyHint, SigningKey};
+use crate::key::{KeyError, KeyHint};
 
 /// `_type` of a statement (in-toto Statement v1).
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -62,10 +62,29 @@ impl Statement {
     }
 }
 
-/// The pre-authentication encoding of a payload: what the signature is really over (DSSE protocol.md).
-pub(crate) fn pre_authentication(payload: &[u8]) -> Vec<u8> {
-    let head = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len());
-    [head.as_bytes(), payload].concat()
+/// The bytes that a signature is over: the pre-authentication encoding of a payload (DSSE protocol.md).
+///
+/// Only this crate makes one, and a [`crate::Signer`] signs nothing else: no signature by a key of ours can be taken for
+/// one over something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message(Vec<u8>);
+
+impl Message {
+    pub(crate) fn of(payload: &[u8]) -> Message {
+        let head = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len());
+        Message([head.as_bytes(), payload].concat())
+    }
+
+    /// Any bytes, for vectors.
+    #[cfg(test)]
+    pub(crate) fn raw(bytes: &[u8]) -> Message {
+        Message(bytes.to_vec())
+    }
+
+    /// The bytes, to be signed as they are: pure Ed25519 (RFC 8032, section 5.1), and not a digest of them.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// One signature as a file. Nothing in it is believed: [`crate::verify_extension`] decides.
@@ -77,10 +96,9 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Signs a payload.
-    pub(crate) fn sign(key: &SigningKey, payload: Vec<u8>) -> Bundle {
-        let signature = key.sign(&pre_authentication(&payload));
-        Bundle { hint: key.public_key().hint(), payload, signature }
+    /// Puts together what [`crate::sign`] has checked.
+    pub(crate) fn new(hint: KeyHint, payload: Vec<u8>, signature: [u8; 64]) -> Bundle {
+        Bundle { hint, payload, signature }
     }
 
     /// Which key the bundle claims to be signed with.
@@ -93,7 +111,7 @@ impl Bundle {
         &self.payload
     }
 
-    /// The signature over [`pre_authentication`] of the payload.
+    /// The signature over the [`Message`] of the payload.
     pub(crate) fn signature(&self) -> &[u8; 64] {
         &self.signature
     }

@@ -10,7 +10,7 @@
 //! let key = SigningKey::from_seed([7; 32]);
 //! let name: ExtensionName = "wireguard".parse()?;
 //! let manifest = Digest::of(b"the bytes of an OCI manifest");
-//! let bundle = sign_extension(&key, &name, &manifest).to_json();
+//! let bundle = sign_extension(&key, &name, &manifest)?.to_json();
 //!
 //! let pem = key.public_key().to_pem().replace('\n', "\n      ");
 //! let policy = format!("\
@@ -36,9 +36,11 @@ mod sign;
 mod verify;
 
 pub use envelope::{
-    Bundle, BundleError, PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Statement, StatementError,
+    Bundle, BundleError, Message, PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Statement, StatementError,
 };
+#[cfg(feature = "key-files")]
+pub use key::{EncryptedKey, Foreign, Fresh, KeyFile, KeyFileError, Passphrase, PassphraseError};
 pub use key::{KeyError, KeyHint, PublicKey, SigningKey};
 pub use policy::{PolicyError, TrustPolicy, TrustedKey};
-pub use sign::{sign, sign_extension};
+pub use sign::{SignError, Signer, sign, sign_extension};
 pub use verify::{Approval, Refusal, Verified, verify_extension};

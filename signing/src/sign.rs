@@ -1,25 +1,83 @@
 //! Signing: a name and a digest in, a bundle out.
 
-use spec::{Digest, ExtensionName};
+use spec::{Diagnose, Digest, ExtensionName, Outcome};
 
-use crate::envelope::{Bundle, Statement};
-use crate::key::SigningKey;
+use crate::envelope::{Bundle, Message, Statement};
+use crate::key::PublicKey;
+
+/// Whoever has the private half of a key: memory ([`SigningKey`]), or a program that asks a device or a service. Nothing
+/// but a signer knows where the key is.
+pub trait Signer {
+    /// Why there is no signature.
+    type Error: Diagnose + 'static;
+
+    /// The key that the signatures are by.
+    fn public_key(&self) -> PublicKey;
+
+    /// The Ed25519 signature over the bytes of `message`, R and s (RFC 8032, section 5.1.6). [`sign`] checks it.
+    fn sign(&self, message: &Message) -> Result<[u8; 64], Self::Error>;
+}
 
 /// Approves the manifest of an extension under its name.
-pub fn sign_extension(key: &SigningKey, name: &ExtensionName, manifest: &Digest) -> Bundle {
-    sign(key, name.as_str(), manifest)
+pub fn sign_extension<S: Signer>(
+    signer: &S,
+    name: &ExtensionName,
+    manifest: &Digest,
+) -> Result<Bundle, SignError<S::Error>> {
+    sign(signer, name.as_str(), manifest)
 }
 
 /// Approves a manifest under any name. [`crate::verify_extension`] takes it for an extension only if the name is
 /// that of the extension.
-pub fn sign(key: &SigningKey, name: &str, manifest: &Digest) -> Bundle {
-    Bundle::sign(key, Statement { name: name.to_owned(), manifest: *manifest }.to_json())
+///
+/// A signature is believed here no more than anywhere: one that its own key does not verify is refused, so that no
+/// fault of a signer goes out into the world.
+pub fn sign<S: Signer>(signer: &S, name: &str, manifest: &Digest) -> Result<Bundle, SignError<S::Error>> {
+    let payload = Statement { name: name.to_owned(), manifest: *manifest }.to_json();
+    let message = Message::of(&payload);
+    let key = signer.public_key();
+    let signature = signer.sign(&message).map_err(SignError::Signer)?;
+    match key.has_signed(&message, &signature) {
+        true => Ok(Bundle::new(key.hint(), payload, signature)),
+        false => Err(SignError::NotBy(key)),
+    }
+}
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError<E> {
+    /// The signer has not signed.
+    #[error(transparent)]
+    Signer(E),
+    /// The signer has returned something, but no good signature over the bytes it was given.
+    #[error("what the signer returned is no signature by the key {0} over what was to be signed")]
+    NotBy(PublicKey),
+}
+
+impl<E: Diagnose> Diagnose for SignError<E> {
+    fn outcome(&self) -> Outcome {
+        match self {
+            SignError::Signer(error) => error.outcome(),
+            SignError::NotBy(_) => Outcome::Refused,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            SignError::Signer(error) => error.hint(),
+            SignError::NotBy(_) => Some(
+                "it must be pure Ed25519 over the bytes themselves, not over a digest of them (Ed25519ph), and by the \
+                 private half of this very key"
+                    .into(),
+            ),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::envelope::pre_authentication;
+    use crate::key::SigningKey;
 
     /// Key with the seed 00 01 … 1f, signing the manifest 1111… as `registry.example/ext/nvidia:v1`. The bundle of
     /// these values was accepted by `@sigstore/verify` 3.1.1, the JavaScript verifier of the sigstore project.
@@ -31,7 +89,7 @@ mod tests {
 
     fn bundle() -> Bundle {
         let key = SigningKey::from_seed(std::array::from_fn(|index| index as u8));
-        sign(&key, NAME, &Digest::from_hex(&"1".repeat(64)).unwrap())
+        sign(&key, NAME, &Digest::from_hex(&"1".repeat(64)).unwrap()).unwrap()
     }
 
     #[test]
@@ -51,10 +109,11 @@ mod tests {
             )
         );
         assert_eq!(statement.len(), 253);
-        let message = pre_authentication(bundle.payload());
+        let message = Message::of(bundle.payload());
+        let message = message.as_bytes();
         assert!(message.starts_with(b"DSSEv1 28 application/vnd.in-toto+json 253 {\"_type\""));
         assert_eq!(message.len(), 296);
-        assert_eq!(Digest::of(&message).hex(), MESSAGE_SHA256);
+        assert_eq!(Digest::of(message).hex(), MESSAGE_SHA256);
     }
 
     #[test]
@@ -79,5 +138,36 @@ mod tests {
         ];
         assert_eq!(String::from_utf8(bundle.to_json()).unwrap(), wanted.concat());
         assert_eq!(Bundle::parse(&bundle.to_json()).unwrap(), bundle);
+    }
+
+    /// A signer that signs with another key than it says, or something else than it was given.
+    struct Liar(SigningKey, fn(&mut [u8; 64]));
+
+    impl Signer for Liar {
+        type Error = std::convert::Infallible;
+
+        fn public_key(&self) -> PublicKey {
+            SigningKey::from_seed([1; 32]).public_key()
+        }
+
+        fn sign(&self, message: &Message) -> Result<[u8; 64], Self::Error> {
+            let mut signature = self.0.sign(message)?;
+            self.1(&mut signature);
+            Ok(signature)
+        }
+    }
+
+    #[test]
+    fn a_signature_that_its_key_does_not_verify_goes_nowhere() {
+        let sign =
+            |seed, change| sign(&Liar(SigningKey::from_seed([seed; 32]), change), NAME, &Digest::of(b""));
+        assert!(sign(1, |_| ()).is_ok());
+        let wanted = format!(
+            "what the signer returned is no signature by the key {} over what was to be signed",
+            SigningKey::from_seed([1; 32]).public_key()
+        );
+        assert_eq!(sign(2, |_| ()).unwrap_err().to_string(), wanted);
+        assert_eq!(sign(1, |signature| signature[63] ^= 0x80).unwrap_err().to_string(), wanted);
+        assert_eq!(sign(1, |signature| *signature = [0; 64]).unwrap_err().to_string(), wanted);
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use spec::artifact::limits;
 use spec::{Diagnose, Digest, ExtensionName, Outcome, Reason, ReasonCode};
 
-use crate::envelope::{Bundle, BundleError, Statement, StatementError, pre_authentication};
+use crate::envelope::{Bundle, BundleError, Message, Statement, StatementError};
 use crate::key::KeyHint;
 use crate::policy::{TrustPolicy, TrustedKey};
 
@@ -99,7 +99,7 @@ fn check_bundle<'p>(
         .ok_or_else(|| Refusal::KeyUnknown { name: name.clone(), hints: vec![bundle.hint()] })?;
     let signer = || key.name().to_owned();
 
-    let message = pre_authentication(bundle.payload());
+    let message = Message::of(bundle.payload());
     if !key.public_key().has_signed(&message, bundle.signature()) {
         return Err(Refusal::SignatureInvalid { name: name.clone(), signer: signer() });
     }

@@ -49,7 +49,7 @@ fn manifest() -> Digest {
 }
 
 fn good() -> Vec<u8> {
-    sign_extension(&key(ACME), &name("wireguard"), &manifest()).to_json()
+    sign_extension(&key(ACME), &name("wireguard"), &manifest()).unwrap().to_json()
 }
 
 fn statement(predicate_type: &str, predicate: Value) -> Value {
@@ -140,7 +140,7 @@ fn flipped_signature_byte() {
 
 #[test]
 fn unknown_key() {
-    let bundle = sign_extension(&key(STRANGER), &name("wireguard"), &manifest()).to_json();
+    let bundle = sign_extension(&key(STRANGER), &name("wireguard"), &manifest()).unwrap().to_json();
     refused(&[bundle], ReasonCode::KeyUnknown, &key(STRANGER).public_key().to_string());
 }
 
@@ -155,7 +155,7 @@ fn hint_of_a_trusted_key_over_a_signature_by_another() {
 
 #[test]
 fn key_out_of_scope() {
-    let bundle = sign_extension(&key(FIRMWARE), &name("wireguard"), &manifest()).to_json();
+    let bundle = sign_extension(&key(FIRMWARE), &name("wireguard"), &manifest()).unwrap().to_json();
     let reason = refused(
         &[bundle],
         ReasonCode::KeyOutOfScope,
@@ -168,7 +168,7 @@ fn key_out_of_scope() {
 /// A3 of the threat model: a good signature for one name, served under another.
 #[test]
 fn signed_a_served_as_b() {
-    let other = sign_extension(&key(ACME), &name("wireguard-tools"), &manifest()).to_json();
+    let other = sign_extension(&key(ACME), &name("wireguard-tools"), &manifest()).unwrap().to_json();
     refused(
         &[other],
         ReasonCode::StatementMismatch,
@@ -178,7 +178,8 @@ fn signed_a_served_as_b() {
 
 #[test]
 fn a_signature_for_another_manifest() {
-    let other = sign_extension(&key(ACME), &name("wireguard"), &Digest::of(b"an older one")).to_json();
+    let other =
+        sign_extension(&key(ACME), &name("wireguard"), &Digest::of(b"an older one")).unwrap().to_json();
     refused(&[other], ReasonCode::StatementMismatch, &Digest::of(b"an older one").to_string());
 }
 
@@ -245,7 +246,7 @@ fn one_key_under_two_names() {
 #[test]
 fn no_fallback_from_a_bad_signature_to_none() {
     let bad = altered_bytes(SIGNATURE, |signature| signature[0] ^= 1);
-    let unknown = sign_extension(&key(STRANGER), &name("wireguard"), &manifest()).to_json();
+    let unknown = sign_extension(&key(STRANGER), &name("wireguard"), &manifest()).unwrap().to_json();
     let unsigned = altered(|bundle| bundle["dsseEnvelope"]["signatures"] = json!([]));
     refused(&[], ReasonCode::SignatureMissing, "there is no signature bundle");
     refused(std::slice::from_ref(&unsigned), ReasonCode::MalformedArtifact, "has 0 signatures");
@@ -258,7 +259,7 @@ fn no_fallback_from_a_bad_signature_to_none() {
 
 #[test]
 fn strangers_cannot_get_in_the_way_of_a_good_signature() {
-    let stranger = sign_extension(&key(STRANGER), &name("wireguard"), &manifest()).to_json();
+    let stranger = sign_extension(&key(STRANGER), &name("wireguard"), &manifest()).unwrap().to_json();
     let mut bundles = vec![stranger, b"{}".to_vec(), altered_bytes(SIGNATURE, |signature| signature[9] ^= 1)];
     bundles.push(good());
     assert_eq!(judge(&bundles).unwrap().signer(), "acme");
@@ -266,7 +267,7 @@ fn strangers_cannot_get_in_the_way_of_a_good_signature() {
 
 #[test]
 fn more_bundles_than_are_looked_at() {
-    let stranger = sign_extension(&key(STRANGER), &name("wireguard"), &manifest()).to_json();
+    let stranger = sign_extension(&key(STRANGER), &name("wireguard"), &manifest()).unwrap().to_json();
     let mut flood = vec![stranger; limits::BUNDLES - 1];
     flood.push(good());
     assert!(judge(&flood).is_ok());
@@ -406,7 +407,8 @@ proptest! {
         let _ = Bundle::parse(&bytes);
         let _ = signing::Statement::parse(&bytes);
         let _ = signing::PublicKey::from_pem(&bytes);
-        let _ = SigningKey::from_pem(&bytes);
+        #[cfg(feature = "key-files")]
+        let _ = signing::KeyFile::parse(&bytes);
         let _ = TrustPolicy::parse(&String::from_utf8_lossy(&bytes), "trust.yaml");
     }
 

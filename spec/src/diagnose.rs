@@ -33,6 +33,13 @@ pub trait Diagnose: std::error::Error {
     }
 }
 
+/// For what takes any error: there is none.
+impl Diagnose for std::convert::Infallible {
+    fn outcome(&self) -> Outcome {
+        match *self {}
+    }
+}
+
 /// The causes of an error, the nearest first.
 pub fn causes<'a>(
     error: &'a (dyn std::error::Error + 'a),

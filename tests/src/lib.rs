@@ -86,7 +86,8 @@ impl Context {
     pub fn extbuild(&self, args: &[&str]) -> Said {
         let mut extbuild = Command::new(from_xtask("TENON_EXTBUILD"));
         // Nobody's own cache is used, nor filled.
-        self.run(extbuild.args(args).env("TENON_CACHE_DIR", self.cache()))
+        extbuild.env("TENON_CACHE_DIR", self.cache()).env_remove("TENON_PASSPHRASE_FILE");
+        self.run(extbuild.args(args))
     }
 
     /// Runs `extfactory` in the directory.

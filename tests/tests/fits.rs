@@ -151,7 +151,7 @@ fn a_profile_is_kernel_enough_for_modules_from_elsewhere() {
 #[test]
 fn what_does_not_fit_is_neither_signed_nor_sent() {
     let context = with_wireguard();
-    context.extbuild(&["key", "new", "-o", "key.pem"]).ok();
+    context.extbuild(&["key", "new", "-o", "key.pem", "--no-passphrase"]).ok();
     let (key, other) = ("key.pem", kernel("other-kernel"));
     let said = context.extbuild(&["sign", "oci:out", "--key", key, "--require-fit", &other]);
     assert_eq!(said.code, Some(1), "{said}");
@@ -249,7 +249,7 @@ fn modules_of_another_extension_are_not_shipped_again() {
 #[test]
 fn a_record_that_says_something_else_than_the_modules_is_not_signed() {
     let context = with_wireguard();
-    context.extbuild(&["key", "new", "-o", "key.pem"]).ok();
+    context.extbuild(&["key", "new", "-o", "key.pem", "--no-passphrase"]).ok();
     // A blob of the same size, and whatever points to it.
     let (mut from, mut to) = ("\"license\":\"GPL v2\"".to_owned(), "\"license\":\"GPL v3\"".to_owned());
     for _ in ["record", "manifest"] {

@@ -325,7 +325,7 @@ fn key_file_that_is_not_a_key() {
 fn public_key_in_the_place_of_a_private_one() {
     let context = author();
     build(&context).ok();
-    context.extbuild(&["key", "new", "-o", "key.pem"]).ok();
+    context.extbuild(&["key", "new", "-o", "key.pem", "--no-passphrase"]).ok();
     insta::assert_snapshot!(context.extbuild(&["sign", "oci:out:acme-1.0.0", "--key", "key.pem.pub"]));
 }
 
@@ -333,7 +333,7 @@ fn public_key_in_the_place_of_a_private_one() {
 fn key_that_would_be_overwritten() {
     let context = Context::new();
     context.write("key.pem", "precious");
-    let said = context.extbuild(&["key", "new", "-o", "key.pem"]);
+    let said = context.extbuild(&["key", "new", "-o", "key.pem", "--no-passphrase"]);
     assert_eq!(fs::read_to_string(context.dir().join("key.pem")).unwrap(), "precious");
     assert!(!context.dir().join("key.pem.pub").exists());
     insta::assert_snapshot!(said);
@@ -360,7 +360,7 @@ fn key_that_may_not_sign_the_name() {
 
 /// Makes a key and a policy that lets it sign `names`.
 fn trust(context: &Context, names: &str) {
-    context.extbuild(&["key", "new", "-o", "key.pem"]).ok();
+    context.extbuild(&["key", "new", "-o", "key.pem", "--no-passphrase"]).ok();
     let key = fs::read_to_string(context.dir().join("key.pem.pub")).unwrap();
     let key: String = key.lines().map(|line| format!("      {line}\n")).collect();
     let policy = format!(
@@ -441,7 +441,7 @@ fn every_manifest_of_the_checkout_is_sound() {
 fn signing_an_image_that_has_changed() {
     let context = author();
     build(&context).ok();
-    context.extbuild(&["key", "new", "-o", "key.pem"]).ok();
+    context.extbuild(&["key", "new", "-o", "key.pem", "--no-passphrase"]).ok();
     let facts = context.extbuild(&["inspect", "--json", "oci:out"]).ok();
     let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
     let digest = facts["image"]["digest"].as_str().unwrap().trim_start_matches("sha256:");

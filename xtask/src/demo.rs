@@ -132,8 +132,8 @@ fn build_extensions(shell: &Shell, inputs: &Inputs) -> Result<(), Error> {
 fn sign(shell: &Shell, dir: &Path) -> Result<(), Error> {
     shell::heading("Keys, a trust policy, signatures");
     let (publisher, stranger) = (format!("{DIR}/publisher.pem"), format!("{DIR}/stranger.pem"));
-    shell.extbuild(&["key", "new", "-o", &publisher])?;
-    shell.extbuild(&["key", "new", "-o", &stranger])?;
+    shell.extbuild(&["key", "new", "--no-passphrase", "-o", &publisher])?;
+    shell.extbuild(&["key", "new", "--no-passphrase", "-o", &stranger])?;
     write_policy(dir)?;
     for (name, _) in GOOD.into_iter().chain([FLIPPED, STRANGE, FOREIGN]) {
         let key = if name == STRANGE.0 { &stranger } else { &publisher };

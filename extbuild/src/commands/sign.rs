@@ -1,29 +1,39 @@
 //! `extbuild sign`
 
-use catalog::{Layout, Store};
-use signing::{SigningKey, sign_extension};
+use catalog::{Layout, Reference, Store};
+use signing::{Signer, sign_extension};
 use terminal::Failure;
 
-use super::key::{KeyFile, read_key};
-use super::layout_of;
-use crate::cli::SignArgs;
+use super::{key, layout_of};
+use crate::cli::{RequireFitArgs, SignArgs, SignerArgs};
 use crate::ground::Facts;
+use crate::key_file;
+use crate::passphrase::Source;
+use crate::signer::Program;
 
 pub(crate) fn run(args: SignArgs) -> Result<(), Failure> {
-    let SignArgs { reference, key: file, fit } = args;
-    let key = SigningKey::from_pem(&read_key(&file)?).map_err(KeyFile::wrap(&file))?;
+    let SignArgs { reference, signer, fit } = args;
+    let SignerArgs { key, passphrase, signer_cmd, public_key, signer_timeout } = signer;
+    if let Some(file) = key {
+        let key = key::open(key_file::read(&file)?, &file, &Source::from(passphrase))?;
+        return sign(&key, reference, &fit);
+    }
+    let (command, file) = signer_cmd.zip(public_key).expect("without --key the parser demands both");
+    let program = Program::new(&command, key_file::read_public(&file)?, signer_timeout)?;
+    sign(&program, reference, &fit)
+}
+
+fn sign<S: Signer>(signer: &S, reference: Reference, fit: &RequireFitArgs) -> Result<(), Failure>
+where
+    S::Error: Send + Sync,
+{
     let place = layout_of(reference)?;
     let layout = Layout::open(&place.dir)?;
     let manifest = layout.resolve(&place.select)?;
     // The name that is signed is the one inside the artifact, whatever tag it was found by.
     let Facts { config, .. } = fit.read(&layout, &manifest)?;
-    let bundle = sign_extension(&key, &config.name, &manifest.digest);
+    let bundle = sign_extension(signer, &config.name, &manifest.digest)?;
     Store::open(&place.dir)?.attach_signature(&manifest, &bundle.to_json())?;
-    terminal::success(&format!(
-        "{} {} is signed with key {}",
-        config.name,
-        config.version,
-        key.public_key().hint()
-    ));
+    terminal::success(&format!("{} {} is signed with key {}", config.name, config.version, bundle.hint()));
     Ok(terminal::text(&format!("{}\n", manifest.digest))?)
 }

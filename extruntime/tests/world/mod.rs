@@ -206,7 +206,7 @@ impl World {
 
     /// Signs a manifest under a name.
     pub fn sign(&self, key: &SigningKey, name: &str, manifest: &Descriptor) {
-        let bundle = sign(key, name, &manifest.digest).to_json();
+        let bundle = sign(key, name, &manifest.digest).unwrap().to_json();
         self.store().attach_signature(manifest, &bundle).unwrap();
     }
 

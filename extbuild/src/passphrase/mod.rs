@@ -1,0 +1,215 @@
+//! Where passphrases come from: a file, or whoever sits at the terminal.
+
+mod prompt;
+
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use signing::{Passphrase, PassphraseError};
+use spec::{Diagnose, Outcome};
+use terminal::{Failure, Place};
+use zeroize::Zeroizing;
+
+use crate::cli::{LockArgs, PassphraseArgs};
+use crate::key_file::check_private;
+
+/// The variable with the file that has the passphrase, for those who cannot pass an argument.
+const VARIABLE: &str = "TENON_PASSPHRASE_FILE";
+
+/// What is known about a passphrase before it is needed.
+#[derive(Debug)]
+pub(crate) struct Source {
+    file: Option<PathBuf>,
+    /// The argument that could have named a file.
+    argument: &'static str,
+}
+
+impl Source {
+    /// A file that was named by this argument, if it was.
+    pub(crate) fn new(file: Option<PathBuf>, argument: &'static str) -> Source {
+        Source { file, argument }
+    }
+
+    /// The passphrase of a key that is there.
+    pub(crate) fn existing(&self, of: &Path) -> Result<Passphrase, Failure> {
+        match &self.file {
+            Some(file) => read(file),
+            None => {
+                let bytes = self.ask(&format!("Passphrase of {}: ", of.display()))?;
+                Ok(Passphrase::new(bytes)?)
+            }
+        }
+    }
+
+    /// A passphrase for a key that is about to be written: what is typed blindly is typed twice.
+    pub(crate) fn fresh(&self, path: &Path) -> Result<Passphrase, Failure> {
+        if let Some(file) = &self.file {
+            return read(file);
+        }
+        let first = Passphrase::new(self.ask(&format!("New passphrase for {}: ", path.display()))?)?;
+        let second = self.ask("The same again: ")?;
+        match Passphrase::new(second).is_ok_and(|second| second.is(&first)) {
+            true => Ok(first),
+            false => Err(Unasked::Different.into()),
+        }
+    }
+
+    fn ask(&self, question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let stdin = std::io::stdin();
+        if !stdin.is_terminal() {
+            return Err(Unasked::NoTerminal { argument: self.argument }.into());
+        }
+        Ok(prompt::ask(&stdin, &mut std::io::stderr(), question)?)
+    }
+}
+
+impl From<PassphraseArgs> for Source {
+    fn from(args: PassphraseArgs) -> Source {
+        Source::new(args.passphrase_file.or_else(from_environment), "--passphrase-file")
+    }
+}
+
+/// How a key is to be written: behind a passphrase from somewhere, unless somebody said no.
+pub(crate) fn lock(args: LockArgs) -> Option<Source> {
+    let LockArgs { passphrase_file, no_passphrase } = args;
+    (!no_passphrase).then(|| PassphraseArgs { passphrase_file }.into())
+}
+
+fn from_environment() -> Option<PathBuf> {
+    std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The first line of a file that is kept from others, or of a pipe, as `<(…)` of a shell makes it.
+fn read(path: &Path) -> Result<Passphrase, Failure> {
+    let cannot = || Place::cannot("read", path);
+    let file = File::open(path).map_err(cannot())?;
+    let metadata = file.metadata().map_err(cannot())?;
+    match metadata.file_type() {
+        kind if kind.is_fifo() => {}
+        kind if kind.is_file() => check_private(path, &metadata)?,
+        _ => {
+            let neither = std::io::Error::new(
+                std::io::ErrorKind::InvalidInput,
+                "it is neither a regular file nor a pipe",
+            );
+            return Err(cannot()(neither).into());
+        }
+    }
+    let line = first_line(file).map_err(cannot())?;
+    Ok(Passphrase::new(line).map_err(Bad::of(path))?)
+}
+
+/// The bytes before the first end of line, at most one more than a passphrase may have.
+fn first_line(mut file: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(Passphrase::MAX + 1));
+    let mut byte = Zeroizing::new([0]);
+    while line.len() <= Passphrase::MAX {
+        match file.read(&mut *byte) {
+            Ok(0) => break,
+            Ok(_) if byte[0] == b'\n' => break,
+            Ok(_) => line.push(byte[0]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(line)
+}
+
+/// A file without a passphrase in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{} has no passphrase in its first line", path.display())]
+struct Bad {
+    path: PathBuf,
+    source: PassphraseError,
+}
+
+impl Bad {
+    fn of(path: &Path) -> impl FnOnce(PassphraseError) -> Bad {
+        let path = path.to_owned();
+        move |source| Bad { path, source }
+    }
+}
+
+impl Diagnose for Bad {
+    fn outcome(&self) -> Outcome {
+        self.source.outcome()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.source.hint()
+    }
+}
+
+/// Nobody has given a passphrase.
+#[derive(Debug, thiserror::Error)]
+enum Unasked {
+    #[error("a passphrase is needed, and standard input is no terminal to ask for it")]
+    NoTerminal { argument: &'static str },
+    #[error("the two passphrases are not the same")]
+    Different,
+}
+
+impl Diagnose for Unasked {
+    fn outcome(&self) -> Outcome {
+        Outcome::Unavailable
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Unasked::NoTerminal { argument: "--passphrase-file" } => Some(format!(
+                "put it into a file of mode 0600 and say --passphrase-file FILE or {VARIABLE}=FILE"
+            )),
+            Unasked::NoTerminal { argument } => {
+                Some(format!("put it into a file of mode 0600 and say {argument} FILE"))
+            }
+            Unasked::Different => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_passphrase_is_the_first_line_and_nothing_else() {
+        for text in ["secret", "secret\n", "secret\nanother\n"] {
+            assert_eq!(first_line(text.as_bytes()).unwrap().as_slice(), b"secret", "{text:?}");
+        }
+        assert_eq!(first_line(&b"\nsecret"[..]).unwrap().len(), 0);
+        assert_eq!(first_line(std::io::repeat(b'x')).unwrap().len(), Passphrase::MAX + 1);
+    }
+
+    #[test]
+    fn a_file_with_a_passphrase_is_a_secret_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("passphrase");
+        fs::write(&path, "secret\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let sentence = read(&path).unwrap_err().sentence();
+        assert!(sentence.ends_with("is a secret that others may use: its mode is 0644"), "{sentence}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+        assert!(read(&path).is_ok());
+        assert!(read(Path::new("/dev/zero")).is_err());
+    }
+
+    #[test]
+    fn a_file_without_a_passphrase_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("passphrase");
+        for (text, cause) in
+            [("", "is empty"), ("\nsecret", "is empty"), ("secret\r\n", "control characters")]
+        {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            let sentence = read(&path).unwrap_err().sentence();
+            assert!(sentence.contains("has no passphrase in its first line: the passphrase"), "{sentence}");
+            assert!(sentence.contains(cause), "{sentence}");
+        }
+    }
+}
