@@ -3,7 +3,7 @@
 use spec::{Diagnose, Digest, ExtensionName, Outcome};
 
 use crate::envelope::{Bundle, Message, Statement};
-use crate::key::PublicKey;
+use crate::key::{KeyHint, PublicKey};
 
 /// Whoever has the private half of a key: memory ([`SigningKey`]), or a program that asks a device or a service. Nothing
 /// but a signer knows where the key is.
@@ -39,7 +39,7 @@ pub fn sign<S: Signer>(signer: &S, name: &str, manifest: &Digest) -> Result<Bund
     let signature = signer.sign(&message).map_err(SignError::Signer)?;
     match key.has_signed(&message, &signature) {
         true => Ok(Bundle::new(key.hint(), payload, signature)),
-        false => Err(SignError::NotBy(key)),
+        false => Err(SignError::NotBy(key.hint())),
     }
 }
 
@@ -51,7 +51,7 @@ pub enum SignError<E> {
     Signer(E),
     /// The signer has returned something, but no good signature over the bytes it was given.
     #[error("what the signer returned is no signature by the key {0} over what was to be signed")]
-    NotBy(PublicKey),
+    NotBy(KeyHint),
 }
 
 impl<E: Diagnose> Diagnose for SignError<E> {
