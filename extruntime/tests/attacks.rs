@@ -146,7 +146,7 @@ fn damaged_signature() {
     let world = world();
     let manifest = world.add(&Extension::new("tool"));
     world.sign(&publisher(), "tool", &manifest);
-    let bundle = signing::sign(&publisher(), "tool", &manifest.digest).to_json();
+    let bundle = signing::sign(&publisher(), "tool", &manifest.digest).unwrap().to_json();
     flip_a_byte(&world.blob(&Digest::of(&bundle)));
     let reason = refusal(&world, "tool");
     assert_eq!(reason.code, ReasonCode::SignatureMissing);

@@ -43,16 +43,11 @@ impl Source {
         }
     }
 
-    /// A passphrase for a key that is about to be written: what is typed blindly is typed twice.
+    /// A passphrase for a key that is about to be written.
     pub(crate) fn fresh(&self, path: &Path) -> Result<Passphrase, Failure> {
-        if let Some(file) = &self.file {
-            return read(file);
-        }
-        let first = Passphrase::new(self.ask(&format!("New passphrase for {}: ", path.display()))?)?;
-        let second = self.ask("The same again: ")?;
-        match Passphrase::new(second).is_ok_and(|second| second.is(&first)) {
-            true => Ok(first),
-            false => Err(Unasked::Different.into()),
+        match &self.file {
+            Some(file) => read(file),
+            None => twice(path, |question| self.ask(question)),
         }
     }
 
@@ -62,6 +57,19 @@ impl Source {
             return Err(Unasked::NoTerminal { argument: self.argument }.into());
         }
         Ok(prompt::ask(&stdin, &mut std::io::stderr(), question)?)
+    }
+}
+
+/// What is typed blindly is typed twice.
+fn twice(
+    path: &Path,
+    mut ask: impl FnMut(&str) -> Result<Zeroizing<Vec<u8>>, Failure>,
+) -> Result<Passphrase, Failure> {
+    let first = Passphrase::new(ask(&format!("New passphrase for {}: ", path.display()))?)?;
+    let second = Passphrase::new(ask("The same again: ")?);
+    match second.is_ok_and(|second| second.is(&first)) {
+        true => Ok(first),
+        false => Err(Unasked::Different.into()),
     }
 }
 
@@ -183,6 +191,27 @@ mod tests {
         }
         assert_eq!(first_line(&b"\nsecret"[..]).unwrap().len(), 0);
         assert_eq!(first_line(std::io::repeat(b'x')).unwrap().len(), Passphrase::MAX + 1);
+    }
+
+    #[test]
+    fn what_is_typed_only_once_counts_for_nothing() {
+        let typed = |answers: [&str; 2]| {
+            let mut answers = answers.into_iter();
+            let mut asked = 0;
+            let passphrase = twice(Path::new("key.pem"), |_| {
+                asked += 1;
+                Ok(Zeroizing::new(answers.next().unwrap().as_bytes().to_vec()))
+            });
+            (passphrase.map_err(|failure| failure.sentence()), asked)
+        };
+        let (passphrase, asked) = typed(["secret", "secret"]);
+        assert!(passphrase.is_ok() && asked == 2);
+        for other in ["Secret", ""] {
+            let (passphrase, _) = typed(["secret", other]);
+            assert_eq!(passphrase.unwrap_err(), "the two passphrases are not the same");
+        }
+        let (passphrase, asked) = typed(["", ""]);
+        assert_eq!((passphrase.unwrap_err().as_str(), asked), ("the passphrase is empty", 1));
     }
 
     #[test]
