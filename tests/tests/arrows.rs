@@ -17,16 +17,26 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("extbuild", &["spec", "squash", "sources", "kabi", "signing", "catalog", "terminal"]),
     ("factory", &["spec", "kabi", "catalog", "terminal", "extruntime"]),
     ("extruntime", &["spec", "squash", "kabi", "signing", "catalog"]),
-    ("fuzz", &["spec", "squash", "sources", "kabi"]),
+    ("fuzz", &["spec", "squash", "sources", "kabi", "signing"]),
     ("truth", &[]),
     ("xtask", &["spec", "kabi"]),
     ("tests", &[]),
 ];
 
 /// Crates that the boot program must never contain: a network stack, an asynchronous runtime, a command-line parser, a
-/// second library of algorithms.
-const NOT_AT_BOOT: [&str; 9] =
-    ["tokio", "hyper", "reqwest", "rustls", "ring", "oci-client", "clap", "indicatif", "openssl-sys"];
+/// second library of algorithms, what locks private keys.
+const NOT_AT_BOOT: [&str; 10] = [
+    "tokio",
+    "hyper",
+    "reqwest",
+    "rustls",
+    "ring",
+    "oci-client",
+    "clap",
+    "indicatif",
+    "openssl-sys",
+    "pkcs5",
+];
 
 fn metadata() -> Metadata {
     let mut command = MetadataCommand::new();

@@ -9,6 +9,7 @@ mod corpus;
 mod craft;
 mod images;
 mod kernels;
+mod keys;
 mod layers;
 mod modules;
 
@@ -27,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(&dir.join("oci"), layers::images()?)?;
     write(&dir.join("vmlinuz"), kernels::images()?)?;
     write(&dir.join("profile"), kernels::profiles()?)?;
+    write(&dir.join("key"), keys::keys()?)?;
     let modules = modules::modules()?;
     write(&dir.join("record"), modules::records(&modules)?)?;
     write(&dir.join("module"), modules)
