@@ -5,18 +5,16 @@ mod key;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use catalog::{Descriptor, Layout, Reference};
+use catalog::Reference;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use kabi::{SignatureRule, SymbolName, TrustedKey};
+use kabi::{SignatureRule, SymbolName};
 use spec::{Arch, TreePath};
 use terminal::{Failure, Generate};
 
-use crate::commands::whole::read_whole;
 use crate::commands::{
     self, base, build, check, fits, image, inspect, kernel, module, pull, push, sign, verify,
 };
-use crate::ground::{self, Facts, Ground};
-use crate::packing::PackingArgs;
+use crate::packing::{PackingArgs, byte_size};
 use crate::pipeline::Request;
 
 pub(crate) use key::{
@@ -203,26 +201,9 @@ pub(crate) struct RequireFitArgs {
     /// An extension that will be there too, oci:DIR:TAG; may be given several times
     #[arg(long = "with", value_name = "REF", requires = "kernels")]
     pub with: Vec<Reference>,
-    #[command(flatten)]
-    pub signatures: SignatureArgs,
-}
-
-impl RequireFitArgs {
-    /// Reads the whole artifact, which must fit each of the kernels; says what is worth a second look. Modules that one of
-    /// them has a key for must be as they were signed.
-    pub(crate) fn read(&self, layout: &Layout, manifest: &Descriptor) -> Result<Facts, Failure> {
-        let grounds =
-            self.kernels.iter().map(|kernel| Ground::open(kernel)).collect::<Result<Vec<_>, _>>()?;
-        let keys: Vec<TrustedKey> =
-            grounds.iter().flat_map(|ground| ground.profile.keys()).cloned().collect();
-        let facts = read_whole(layout, manifest, &keys)?;
-        let with = Facts::of_all(&self.with)?;
-        for ground in &grounds {
-            let host = ground.host(self.signatures.rule(), &[]);
-            ground::note(&ground::require(&host, facts.candidate(), &with)?);
-        }
-        Ok(facts)
-    }
+    /// Those kernels will load signed modules only: module.sig_enforce=1, or lockdown
+    #[arg(long, requires = "kernels")]
+    pub sig_enforce: bool,
 }
 
 #[derive(Debug, Args)]
@@ -276,6 +257,9 @@ pub(crate) struct ImageCheckArgs {
     /// Read all content too, and not only what is known about it
     #[arg(long)]
     pub data: bool,
+    /// How much the files may hold together, in bytes, or MiB and GiB with M and G
+    #[arg(long, value_name = "SIZE", value_parser = byte_size, default_value = "4G")]
+    pub max_content: u64,
     /// Print everything as JSON
     #[arg(long)]
     pub json: bool,

@@ -88,7 +88,7 @@ fn usual_dir() -> Option<PathBuf> {
     Some(caches.join(Path::new("tenon/blocks")))
 }
 
-fn byte_size(text: &str) -> Result<u64, String> {
+pub(crate) fn byte_size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.strip_suffix(['M', 'm']) {
         Some(digits) => (digits, 1 << 20),
         None => text.strip_suffix(['G', 'g']).map_or((text, 1), |digits| (digits, 1 << 30)),

@@ -169,7 +169,7 @@ fn what_does_not_fit_is_neither_signed_nor_sent() {
 #[test]
 fn what_needs_another_extension_is_signed_where_that_is_named() {
     let context = with_wireguard();
-    context.extbuild(&["key", "new", "-o", "key.pem"]).ok();
+    context.extbuild(&["key", "new", "-o", "key.pem", "--no-passphrase"]).ok();
     context.write(
         "vxlan.yaml",
         "apiVersion: v1alpha1\nkind: Extension\nname: vxlan\nversion: 1.0.0\nmodules: [vxlan]\n",

@@ -47,7 +47,7 @@ fn sign(nodes: &[(&str, Node)]) -> Said {
         kabi: None,
     };
     Store::create_or_open(context.dir().join("store")).unwrap().assemble(new).unwrap();
-    context.extbuild(&["key", "new", "-o", "key.pem"]).ok();
+    context.extbuild(&["key", "new", "-o", "key.pem", "--no-passphrase"]).ok();
     context.extbuild(&["sign", "oci:store", "--key", "key.pem"])
 }
 

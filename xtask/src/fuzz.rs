@@ -16,8 +16,7 @@ use crate::workspace::Workspace;
 use crate::{Error, command};
 
 /// Each is a program `fuzz-NAME`.
-const TARGETS: [&str; 9] =
-    ["image", "tar", "deb", "oci", "module", "record", "profile", "vmlinuz", "key"];
+const TARGETS: [&str; 9] = ["image", "tar", "deb", "oci", "module", "record", "profile", "vmlinuz", "key"];
 
 /// How long each target runs when somebody asks for fuzzing.
 const LONG: Duration = Duration::from_secs(600);

@@ -1,26 +1,31 @@
 //! `extbuild fits`
 
-use catalog::{Descriptor, Layout};
+use std::collections::BTreeMap;
+
+use catalog::{Entry, Layout};
 use kabi::{Candidate, Verdict};
 use serde_json::{Value, json};
 use spec::{Diagnose, Outcome, Reason};
 use terminal::{Failure, Table};
 
-use super::find;
+use super::whole::read_whole;
+use super::{find, fit};
 use crate::cli::FitsArgs;
 use crate::ground::{Facts, Ground, sentences};
 
 pub(crate) fn run(args: FitsArgs) -> Result<(), Failure> {
     let FitsArgs { references, kernels, signatures, json } = args;
+    let grounds = kernels.iter().map(|path| Ground::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let keys = fit::keys(&grounds);
+    let mut layouts = BTreeMap::new();
     let mut extensions = Vec::new();
-    let mut others = Vec::new();
     for reference in references {
         let (layout, manifest) = find(reference)?;
-        extensions.push(Facts::of(layout.read_extension(&manifest)?)?);
-        others.extend(beside(&layout, &manifest));
+        extensions.push(read_whole(&layout, &manifest, &keys)?);
+        layouts.insert(layout.dir().to_owned(), layout);
     }
+    let mut others: Vec<Facts> = layouts.values().flat_map(all_in).collect();
     others.retain(|other| extensions.iter().all(|chosen| chosen.config.name != other.config.name));
-    let grounds = kernels.iter().map(|path| Ground::open(path)).collect::<Result<Vec<_>, _>>()?;
     let candidates: Vec<Candidate<'_>> = extensions.iter().map(Facts::candidate).collect();
     let others: Vec<Candidate<'_>> = others.iter().map(Facts::candidate).collect();
     let judge = |ground: &Ground| kabi::judge(&ground.host(signatures.rule(), &others), &candidates);
@@ -35,10 +40,10 @@ pub(crate) fn run(args: FitsArgs) -> Result<(), Failure> {
     }
 }
 
-/// The other extensions of a layout: one of them may have what is missing. What cannot be read is no help.
-fn beside(layout: &Layout, chosen: &Descriptor) -> Vec<Facts> {
-    let entries = layout.extensions().into_iter().filter(|entry| entry.descriptor.digest != chosen.digest);
-    entries.filter_map(|entry| Facts::of(layout.read_extension(&entry.descriptor).ok()?).ok()).collect()
+/// The extensions of a layout: one of them may have what is missing. What cannot be read is no help.
+fn all_in(layout: &Layout) -> Vec<Facts> {
+    let facts = |entry: Entry| Facts::of(layout.read_extension(&entry.descriptor).ok()?).ok();
+    layout.extensions().into_iter().filter_map(facts).collect()
 }
 
 /// A row for each pair; below, what is to be said about it.

@@ -26,8 +26,15 @@ pub(crate) fn run(args: InspectArgs) -> Result<(), Failure> {
         .filter_map(|bundle| Bundle::parse(bundle).ok())
         .map(|bundle| bundle.hint().to_string())
         .collect();
+    if files {
+        layout.check_blob(&artifact.image)?;
+    }
     let file = files.then(|| layout.open_blob(&artifact.image.digest)).transpose()?;
-    let image = file.as_ref().map(|file| Image::open(file, &Limits::default())).transpose()?;
+    let limits = Limits::of(&artifact.config.content);
+    let image = file.as_ref().map(|file| Image::open(file, &limits)).transpose()?;
+    for finding in image.iter().flat_map(|image| image.findings().iter()) {
+        terminal::warning(&finding.to_string());
+    }
     match json {
         true => print_json(&artifact, modules.as_ref(), &hints, image.as_ref()),
         false => {

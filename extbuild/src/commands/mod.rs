@@ -4,6 +4,7 @@ pub(crate) mod base;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod files;
+mod fit;
 pub(crate) mod fits;
 pub(crate) mod image;
 pub(crate) mod inspect;

@@ -4,7 +4,7 @@ use catalog::{Layout, Reference, Store};
 use signing::{Signer, sign_extension};
 use terminal::Failure;
 
-use super::{key, layout_of};
+use super::{key, layout_of, size};
 use crate::cli::{RequireFitArgs, SignArgs, SignerArgs};
 use crate::ground::Facts;
 use crate::key_file;
@@ -31,9 +31,30 @@ where
     let layout = Layout::open(&place.dir)?;
     let manifest = layout.resolve(&place.select)?;
     // The name that is signed is the one inside the artifact, whatever tag it was found by.
-    let Facts { config, .. } = fit.read(&layout, &manifest)?;
+    let facts = fit.read(&layout, &manifest)?;
+    terminal::note(&summary(&facts));
+    let config = &facts.config;
     let bundle = sign_extension(signer, &config.name, &manifest.digest)?;
     Store::open(&place.dir)?.attach_signature(&manifest, &bundle.to_json())?;
     terminal::success(&format!("{} {} is signed with key {}", config.name, config.version, bundle.hint()));
     Ok(terminal::text(&format!("{}\n", manifest.digest))?)
+}
+
+/// What is about to be signed: what a person wants to have seen.
+fn summary(facts: &Facts) -> String {
+    let Facts { config, record, .. } = facts;
+    let kernel = config.kernel.as_ref().map(|release| format!(" and kernel {release}")).unwrap_or_default();
+    let modules = match record.modules().len() {
+        0 => "no kernel modules".to_owned(),
+        1 => "1 kernel module".to_owned(),
+        many => format!("{many} kernel modules"),
+    };
+    format!(
+        "{} {} for {}{kernel}: {modules}, {} in {} files and directories",
+        config.name,
+        config.version,
+        config.arch,
+        size(config.content.bytes),
+        config.content.inodes
+    )
 }

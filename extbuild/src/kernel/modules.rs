@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kabi::Module;
+use kabi::compress::MAX_BYTES;
 use spec::{KernelRelease, ModuleName};
 use walkdir::WalkDir;
 
@@ -77,7 +78,8 @@ impl ModuleDir {
 
     fn read_file(&self, relative: &Path) -> Result<KernelModule, KernelError> {
         let file = self.dir.join(relative);
-        let bytes = std::fs::read(&file).map_err(KernelError::read(&file))?;
+        // One byte more than is taken, so that it is seen what is too large.
+        let bytes = terminal::read_regular(&file, MAX_BYTES as u64 + 1).map_err(KernelError::read(&file))?;
         let name = relative.to_string_lossy();
         let plain = [".xz", ".zst", ".gz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
         let path = format!("/usr/lib/modules/{}/{plain}", self.release)

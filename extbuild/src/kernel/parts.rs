@@ -1,9 +1,11 @@
 //! The files that say something about a kernel, and the profile that they make together.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use kabi::{Exports, ImageError, InfoText, KernelFacts, KernelImage, KernelOptions, Profile, StructLayout};
+use spec::artifact::limits;
 use spec::{Arch, KernelRelease, ModuleName};
 
 use super::{KernelError, ModuleDir};
@@ -190,5 +192,7 @@ fn read_builtins(modules: &ModuleDir) -> Result<BTreeSet<ModuleName>, KernelErro
 }
 
 fn read_text(path: &Path) -> Result<String, KernelError> {
-    std::fs::read_to_string(path).map_err(KernelError::read(path))
+    let bytes = terminal::read_regular(path, limits::FACTS).map_err(KernelError::read(path))?;
+    let not_text = |error| KernelError::read(path)(io::Error::new(io::ErrorKind::InvalidData, error));
+    String::from_utf8(bytes).map_err(not_text)
 }

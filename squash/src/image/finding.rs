@@ -316,7 +316,9 @@ impl Diagnose for Finding {
 
     fn hint(&self) -> Option<String> {
         let hint = match self.rule {
-            Rule::TooMuchContent { .. } => "allow more only if you trust whoever made the image",
+            Rule::TooMuchContent { .. } => {
+                "if you trust whoever made the image, allow more: extbuild image check --max-content"
+            }
             _ if self.rule.may_be_sound() => "pack the image with extbuild, which leaves no such thing in it",
             _ => "the image is damaged or made to deceive: get it again from where it was built",
         };

@@ -15,19 +15,26 @@ use crate::cli::ImageCheckArgs;
 use crate::commands::{files, size};
 
 pub(crate) fn run(args: ImageCheckArgs) -> Result<(), Failure> {
-    let ImageCheckArgs { image: path, files, data, json } = args;
+    let ImageCheckArgs { image: path, files, data, max_content, json } = args;
     let file = super::open(&path)?;
-    let image = Image::open(&file, &Limits::default()).map_err(NoImage::of(&path))?;
+    let limits = Limits { content: max_content, ..Limits::default() };
+    let image = Image::open(&file, &limits).map_err(NoImage::of(&path))?;
     let verity = verity_of(&file, &image);
     let in_data = if data { image.check_data()? } else { Findings::default() };
     let total = image.findings().total() + in_data.total();
     let findings: Vec<&Finding> = image.findings().iter().chain(in_data.iter()).collect();
     let facts = verity.as_ref().ok().and_then(Option::as_ref);
     match json {
-        true => print_json(&image, facts, &findings, total, files)?,
+        true => {
+            let fault = verity.as_ref().err().map(Failure::sentence);
+            print_json(&image, facts, fault, &findings, total, files)?;
+        }
         false => print(&image, facts, &findings, files)?,
     }
     if let Some(first) = findings.first() {
+        if let Err(failure) = &verity {
+            terminal::warning(&failure.sentence());
+        }
         return Err(Broken { rules: total, hint: first.hint() }.into());
     }
     verity?;
@@ -80,6 +87,7 @@ fn print(
 fn print_json(
     image: &Image<'_>,
     verity: Option<&VerityFacts>,
+    verity_fault: Option<String>,
     findings: &[&Finding],
     total: u64,
     files: bool,
@@ -90,6 +98,7 @@ fn print_json(
         "bytesUsed": image.bytes_used(),
         "content": image.content(),
         "verity": verity,
+        "verityFault": verity_fault,
         "findings": findings.iter().map(|finding| json!({
             "place": finding.place.to_string(),
             "rule": finding.rule.to_string(),
