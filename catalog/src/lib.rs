@@ -32,6 +32,6 @@ pub use layout::{Entry, Layout};
 pub use reference::{LayoutReference, Reference, RegistryReference, Selector, Tag};
 pub use referrers::Signatures;
 #[cfg(feature = "registry")]
-pub use registry::{Progress, Registry, RegistryError};
+pub use registry::{Access, Progress, Registry, RegistryError};
 pub use store::{NewExtension, Store};
 pub use transfer::copy_layout;

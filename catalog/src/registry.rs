@@ -4,15 +4,25 @@
 //! named by a digest first, and a tag is looked up once. Access is anonymous; a registry that hands out tokens to
 //! everybody is asked for one. TLS is spoken with all but this machine (`localhost`, `127.0.0.0/8`, `[::1]`).
 //!
-//! The protocol library is asynchronous; nothing else here is, so each call runs it on a runtime of its own and
+//! What passes by itself is tried again, with growing waits, and a transfer that broke off goes on where it was
+//! ([`Patience`]). Credentials and redirects obey rules of their own: `session.rs`.
+//!
+//! The HTTP client is asynchronous; nothing else here is, so each call runs it on a runtime of its own and
 //! blocks. Do not call from within an asynchronous runtime.
 
+mod access;
+mod answer;
+mod content;
 mod error;
+mod meter;
 mod pull;
 mod push;
+mod range;
 mod receive;
+mod retry;
 mod send;
 mod session;
+mod subject;
 mod token;
 
 use std::path::Path;
@@ -21,13 +31,16 @@ use crate::descriptor::Descriptor;
 use crate::error::CatalogError;
 use crate::layout::Layout;
 use crate::reference::RegistryReference;
+pub use access::{Access, Patience};
 pub use error::RegistryError;
-use session::Session;
+use session::{Purpose, Session};
+pub use subject::Subject;
 
 /// A repository of a registry, for one artifact. Making one does not connect.
 #[derive(Debug, Clone)]
 pub struct Registry {
     reference: RegistryReference,
+    access: Access,
 }
 
 /// How far a transfer is.
@@ -60,9 +73,9 @@ pub struct Pushed {
 }
 
 impl Registry {
-    /// The artifact at `reference`.
-    pub fn new(reference: RegistryReference) -> Registry {
-        Registry { reference }
+    /// The artifact at `reference`, reached as `access` says.
+    pub fn new(reference: RegistryReference, access: Access) -> Registry {
+        Registry { reference, access }
     }
 
     /// Sends an extension of `layout` and its signatures; what the registry has already is not sent again.
@@ -74,7 +87,7 @@ impl Registry {
         extension: &Descriptor,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Pushed, RegistryError> {
-        self.run(async |session| push::push(session, layout, extension, progress).await)
+        self.run(Purpose::Push, async |session| push::push(session, layout, extension, progress).await)
     }
 
     /// Brings an extension and its signatures into the layout at `dir`, where it gets the tag `NAME-VERSION` of its
@@ -84,22 +97,23 @@ impl Registry {
     /// has given the manifest and the config of an extension. Nothing is added to it until all blobs are there and
     /// right. Whether the signatures are good is not looked at.
     pub fn pull(&self, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Pulled, RegistryError> {
-        self.run(async |session| pull::pull(session, dir, progress).await)
+        self.run(Purpose::Pull, async |session| pull::pull(session, dir, progress).await)
     }
 
     fn run<T>(
         &self,
-        work: impl AsyncFnOnce(&mut Session<'_>) -> Result<T, RegistryError>,
+        purpose: Purpose,
+        work: impl AsyncFnOnce(&Session<'_>) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         // Fails only where the program has chosen a provider already, which is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|source| RegistryError::setup(&self.reference, source))?;
+            .map_err(|source| RegistryError::setup(Subject::artifact(&self.reference), source))?;
         let result = runtime.block_on(async {
-            let mut session = Session::new(&self.reference)?;
-            work(&mut session).await
+            let session = Session::new(&self.reference, &self.access, purpose)?;
+            work(&session).await
         });
         // A name lookup cannot be cancelled; one that has timed out must not delay the error.
         runtime.shutdown_background();

@@ -1,6 +1,8 @@
 //! A blob on its way into a store: hashed while it is written, and nowhere to be seen until it proved right.
 
 use std::fs::{File, Permissions};
+#[cfg(feature = "registry")]
+use std::io::Seek;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -50,6 +52,22 @@ impl Staging {
             true => Err(CatalogError::WrongSize { digest: blob.digest, wanted: blob.size, found }),
             false => self.append(bytes),
         }
+    }
+
+    /// How many bytes there are so far.
+    #[cfg(feature = "registry")]
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Forgets all bytes that there are so far.
+    #[cfg(feature = "registry")]
+    pub(crate) fn restart(&mut self) -> Result<(), CatalogError> {
+        let file = self.file.as_file_mut();
+        let emptied = file.set_len(0).and_then(|()| file.rewind());
+        emptied.map_err(CatalogError::io("empty", self.file.path()))?;
+        (self.hasher, self.size) = (Hasher::new(), 0);
+        Ok(())
     }
 
     /// Makes the bytes durable under the digest that they have.

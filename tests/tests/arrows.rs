@@ -25,13 +25,12 @@ const ARROWS: [(&str, &[&str]); 14] = [
 
 /// Crates that the boot program must never contain: a network stack, an asynchronous runtime, a command-line parser, a
 /// second library of algorithms, what locks private keys.
-const NOT_AT_BOOT: [&str; 10] = [
+const NOT_AT_BOOT: [&str; 9] = [
     "tokio",
     "hyper",
     "reqwest",
     "rustls",
     "ring",
-    "oci-client",
     "clap",
     "indicatif",
     "openssl-sys",

@@ -1,81 +1,115 @@
-//! What can go wrong with a registry, in sentences that name it.
+//! What can go wrong with a registry, in sentences that name it and what was asked of it.
 
 use std::error::Error;
+use std::time::Duration;
 
-use oci_client::errors::OciDistributionError;
-use reqwest::StatusCode;
 use spec::{Diagnose, Digest, Outcome};
 
+use super::subject::Subject;
 use crate::error::CatalogError;
 use crate::reference::RegistryReference;
 
 /// Any error of the libraries underneath.
-type Cause = Box<dyn Error + Send + Sync>;
+pub(super) type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why an extension could not be brought from a registry, or to one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
     /// The HTTP client does not start.
-    #[error("cannot set up a connection for {reference}")]
+    #[error("cannot set up a connection for {about}")]
     Setup {
-        /// The artifact.
-        reference: Box<RegistryReference>,
+        /// What was to be done.
+        about: Box<Subject>,
         /// What the system said.
         #[source]
         source: Cause,
     },
     /// No connection.
-    #[error("registry {} cannot be reached for {reference}", reference.host)]
+    #[error("registry {} cannot be reached for {about}", about.host())]
     Unreachable {
-        /// The artifact.
-        reference: Box<RegistryReference>,
+        /// What was asked for.
+        about: Box<Subject>,
         /// What the system said.
         #[source]
         source: Cause,
     },
     /// The connection was there and broke, or the registry does not speak the protocol.
-    #[error("the exchange with registry {} about {reference} broke off", reference.host)]
+    #[error("the exchange with registry {} about {about} broke off", about.host())]
     Interrupted {
-        /// The artifact.
-        reference: Box<RegistryReference>,
+        /// What was asked for.
+        about: Box<Subject>,
         /// What the system said.
         #[source]
         source: Cause,
     },
+    /// The registry stopped before the end, in good order.
+    #[error("registry {} stopped at byte {at} of {size} of {about}", about.host())]
+    CutShort {
+        /// What was asked for, or sent.
+        about: Box<Subject>,
+        /// How many bytes there were.
+        at: u64,
+        /// How many there should be.
+        size: u64,
+    },
     /// The connection is there and nothing comes.
-    #[error("registry {} has done nothing about {reference} for {seconds} s", reference.host)]
+    #[error("registry {} has done nothing about {about} for {seconds} s", about.host())]
     Stalled {
-        /// The artifact.
-        reference: Box<RegistryReference>,
+        /// What was asked for.
+        about: Box<Subject>,
         /// How long it was given.
         seconds: u64,
     },
+    /// The registry has forgotten what it was sent so far.
+    #[error("registry {} has lost the upload of {about}", about.host())]
+    UploadLost {
+        /// What was being sent.
+        about: Box<Subject>,
+    },
     /// No such repository or tag.
-    #[error("registry {} has no {reference}", reference.host)]
+    #[error("registry {} has no {about}", about.host())]
     NotFound {
-        /// The artifact.
-        reference: Box<RegistryReference>,
+        /// What was asked for.
+        about: Box<Subject>,
     },
     /// The registry wants to know who asks.
-    #[error("registry {} does not give anonymous access to {reference}", reference.host)]
+    #[error("registry {} does not give anonymous access to {about}", about.host())]
     Denied {
-        /// The artifact.
-        reference: Box<RegistryReference>,
+        /// What was asked for.
+        about: Box<Subject>,
+    },
+    /// The registry cannot answer now.
+    #[error("registry {} answered {status} about {about}", about.host())]
+    Busy {
+        /// What was asked for.
+        about: Box<Subject>,
+        /// The status of HTTP.
+        status: String,
+        /// How long the registry wants to be left alone.
+        after: Option<Duration>,
     },
     /// Any other answer that is not a success.
-    #[error("registry {} answered {status} about {reference}", reference.host)]
+    #[error("registry {} answered {status} about {about}", about.host())]
     Answer {
-        /// The artifact.
-        reference: Box<RegistryReference>,
-        /// The status of HTTP, or the error code of the distribution protocol.
+        /// What was asked for.
+        about: Box<Subject>,
+        /// The status of HTTP.
         status: String,
     },
+    /// The registry names an address that is not safe to go to.
+    #[error("registry {} leads to {place} for {about}", about.host())]
+    LedAstray {
+        /// What was asked for.
+        about: Box<Subject>,
+        /// Scheme and host of the address.
+        place: String,
+    },
     /// What the registry sent is not what a descriptor promised.
-    #[error("what registry {} sent for {reference} is refused", reference.host)]
+    #[error("what registry {} sent for {about} is refused", about.host())]
     Sent {
-        /// The artifact.
-        reference: Box<RegistryReference>,
+        /// What was asked for.
+        about: Box<Subject>,
         /// What is wrong with it.
         #[source]
         source: CatalogError,
@@ -89,110 +123,70 @@ pub enum RegistryError {
         found: Digest,
     },
     /// The registry has not kept what it was sent.
-    #[error("registry {} does not serve {what} after accepting it for {reference}", reference.host)]
+    #[error("registry {} does not serve {about} after accepting it", about.host())]
     NotKept {
-        /// The artifact.
-        reference: Box<RegistryReference>,
-        /// The document.
-        what: String,
+        /// What was sent.
+        about: Box<Subject>,
     },
     /// The layout on this side cannot be read or written.
     #[error(transparent)]
     Local(#[from] CatalogError),
 }
 
-impl RegistryError {
-    pub(super) fn setup(reference: &RegistryReference, source: impl Into<Cause>) -> RegistryError {
-        RegistryError::Setup { reference: Box::new(reference.clone()), source: source.into() }
-    }
-
-    pub(super) fn not_kept(reference: &RegistryReference, what: impl Into<String>) -> RegistryError {
-        RegistryError::NotKept { reference: Box::new(reference.clone()), what: what.into() }
-    }
-
-    pub(super) fn status(reference: &RegistryReference, status: StatusCode) -> RegistryError {
-        let reference = Box::new(reference.clone());
-        match status {
-            StatusCode::NOT_FOUND => RegistryError::NotFound { reference },
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied { reference },
-            other => RegistryError::Answer { reference, status: other.to_string() },
-        }
-    }
-
-    pub(super) fn http(reference: &RegistryReference, error: reqwest::Error) -> RegistryError {
-        // The address is in our own sentence already, and a redirect may have put a secret into it.
-        let error = error.without_url();
-        let (reference, unreachable) = (Box::new(reference.clone()), error.is_connect());
-        let source = Box::new(error);
-        match unreachable {
-            true => RegistryError::Unreachable { reference, source },
-            false => RegistryError::Interrupted { reference, source },
-        }
-    }
-
-    /// An error of the protocol library. Texts that the registry wrote are left out.
-    pub(super) fn oci(reference: &RegistryReference, error: OciDistributionError) -> RegistryError {
-        let boxed = || Box::new(reference.clone());
-        match error {
-            OciDistributionError::RequestError(error) => RegistryError::http(reference, error),
-            OciDistributionError::ServerError { code, .. } => {
-                RegistryError::status(reference, StatusCode::from_u16(code).unwrap_or_default())
-            }
-            OciDistributionError::UnauthorizedError { .. }
-            | OciDistributionError::AuthenticationFailure(_) => RegistryError::Denied { reference: boxed() },
-            other => RegistryError::Interrupted { reference: boxed(), source: Box::new(other) },
-        }
-    }
-
-    /// An error met while bytes of the registry were checked: theirs, unless our own disk failed.
-    pub(super) fn received(reference: &RegistryReference, error: CatalogError) -> RegistryError {
-        match error {
-            CatalogError::Io { .. } => RegistryError::Local(error),
-            source => RegistryError::Sent { reference: Box::new(reference.clone()), source },
-        }
-    }
-}
-
 impl Diagnose for RegistryError {
     fn outcome(&self) -> Outcome {
         match self {
             RegistryError::Sent { source, .. } | RegistryError::Local(source) => source.outcome(),
-            RegistryError::OtherDigest { .. } => Outcome::Refused,
+            RegistryError::OtherDigest { .. } | RegistryError::LedAstray { .. } => Outcome::Refused,
             RegistryError::Setup { .. }
             | RegistryError::Unreachable { .. }
             | RegistryError::Interrupted { .. }
+            | RegistryError::CutShort { .. }
             | RegistryError::Stalled { .. }
+            | RegistryError::UploadLost { .. }
             | RegistryError::NotFound { .. }
             | RegistryError::Denied { .. }
+            | RegistryError::Busy { .. }
             | RegistryError::Answer { .. }
             | RegistryError::NotKept { .. } => Outcome::Unavailable,
         }
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            RegistryError::Unreachable { reference, .. } if reference.host.is_loopback() => {
-                Some(format!("start the registry on {}, or name another one", reference.host))
+        Some(match self {
+            RegistryError::Setup { .. } => "look at what the system says above".into(),
+            RegistryError::Unreachable { about, .. } if about.host().is_loopback() => {
+                format!("start the registry on {}, or name another one", about.host())
             }
-            RegistryError::Unreachable { .. } => Some("check the host name, the port and the network".into()),
+            RegistryError::Unreachable { .. } => "check the host name, the port and the network".into(),
             RegistryError::Interrupted { .. }
+            | RegistryError::CutShort { .. }
             | RegistryError::Stalled { .. }
-            | RegistryError::NotKept { .. } => Some("try again".into()),
+            | RegistryError::UploadLost { .. }
+            | RegistryError::NotKept { .. } => {
+                "try again later; it has been tried several times already".into()
+            }
             RegistryError::NotFound { .. } => {
-                Some("check repository and tag; a private one looks absent too".into())
+                "check repository and tag; a private one looks absent too".into()
             }
             RegistryError::Denied { .. } => {
-                Some("use a registry with anonymous access: Tenon does not send credentials yet".into())
+                "use a registry with anonymous access: Tenon does not send credentials yet".into()
             }
-            RegistryError::Answer { .. } => Some("look into the log of the registry".into()),
+            RegistryError::Busy { after: Some(after), .. } => {
+                format!("the registry wants to be asked again in {} s", after.as_secs())
+            }
+            RegistryError::Busy { .. } => "try again later, or look into the log of the registry".into(),
+            RegistryError::Answer { .. } => "look into the log of the registry".into(),
+            RegistryError::LedAstray { .. } => {
+                "the registry must lead to addresses with TLS only; its operator can set that".into()
+            }
             RegistryError::Sent { .. } => {
-                Some("do not use this copy; get the extension from where it was built".into())
+                "do not use this copy; get the extension from where it was built".into()
             }
             RegistryError::OtherDigest { .. } => {
-                Some("leave out the digest, or name the artifact that has it".into())
+                "leave out the digest, or name the artifact that has it".into()
             }
-            RegistryError::Local(source) => source.hint(),
-            RegistryError::Setup { .. } => None,
-        }
+            RegistryError::Local(source) => return source.hint(),
+        })
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use spec::artifact::limits;
 
+use super::meter::Meter;
 use super::session::Session;
 use super::{Progress, Pulled, RegistryError};
 use crate::artifact::{Parts, parse_config};
@@ -15,7 +16,7 @@ use crate::staging::Staged;
 use crate::store::{Store, list_as};
 
 pub(super) async fn pull(
-    session: &mut Session<'_>,
+    session: &Session<'_>,
     dir: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Pulled, RegistryError> {
@@ -40,34 +41,27 @@ pub(super) async fn pull(
 
 /// Brings all blobs that the store does not have; the config has come already.
 async fn fetch(
-    session: &mut Session<'_>,
+    session: &Session<'_>,
     parts: &Parts,
     store: &Store,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Staged>, RegistryError> {
-    let total = parts.blobs().fold(0u64, |sum, blob| sum.saturating_add(blob.size));
-    let mut done = 0u64;
+    let meter = Meter::new(parts.blobs(), progress);
     let mut staged = Vec::new();
     for blob in parts.blobs() {
-        progress(Progress { done, total });
+        let share = meter.share(blob);
         if *blob != parts.config && !store.has(blob) {
-            let mut arrived = done;
-            let report = |count| {
-                arrived += count;
-                progress(Progress { done: arrived, total });
-            };
-            staged.push(session.large_blob(blob, store, report).await?);
+            staged.push(session.large_blob(blob, store, &share).await?);
         }
-        done = done.saturating_add(blob.size);
+        share.complete();
     }
-    progress(Progress { done, total });
     Ok(staged)
 }
 
 /// Brings the signatures. A broken one is passed over and named; a broken connection is an error, for an extension
 /// without its signatures would look unsigned.
 async fn fetch_signatures(
-    session: &mut Session<'_>,
+    session: &Session<'_>,
     subject: &Descriptor,
 ) -> Result<(Vec<Referrer>, Vec<CatalogError>), RegistryError> {
     let mut skipped = Vec::new();
@@ -91,7 +85,7 @@ async fn fetch_signatures(
 }
 
 async fn fetch_signature(
-    session: &mut Session<'_>,
+    session: &Session<'_>,
     listed: &Descriptor,
     subject: &Descriptor,
 ) -> Result<Option<Referrer>, RegistryError> {

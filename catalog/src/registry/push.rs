@@ -1,11 +1,14 @@
 //! From a layout to a registry.
 
-use std::io::Cursor;
+use std::sync::Arc;
 
 use spec::artifact::{limits, media};
 
+use super::content::Content;
+use super::meter::Meter;
 use super::receive::HasApi;
 use super::session::Session;
+use super::subject::Subject;
 use super::{Progress, Pushed, RegistryError};
 use crate::artifact::Parts;
 use crate::blobs;
@@ -19,7 +22,7 @@ use crate::referrers::{EMPTY_CONFIG, Referrer};
 const MERGES: usize = 5;
 
 pub(super) async fn push(
-    session: &mut Session<'_>,
+    session: &Session<'_>,
     layout: &Layout,
     extension: &Descriptor,
     progress: &mut dyn FnMut(Progress),
@@ -46,22 +49,18 @@ async fn send_blobs(
     parts: &Parts,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), RegistryError> {
-    let total = parts.blobs().fold(0u64, |sum, blob| sum.saturating_add(blob.size));
-    let mut done = 0u64;
+    let meter = Meter::new(parts.blobs(), progress);
     for blob in parts.blobs() {
-        progress(Progress { done, total });
         // A blob that is damaged on this side is a local error, not an answer of the registry.
         let file = blobs::open_checked(layout.dir(), blob)?;
-        session.put_blob(blob, file, |sent| progress(Progress { done: done + sent, total })).await?;
-        done = done.saturating_add(blob.size);
+        session.put_blob(blob, &Content::File(Arc::new(file)), &meter.share(blob)).await?;
     }
-    progress(Progress { done, total });
     Ok(())
 }
 
 /// Stores the manifest under the tag, or under its digest where the reference has only that, and looks.
 async fn send_manifest(
-    session: &mut Session<'_>,
+    session: &Session<'_>,
     extension: &Descriptor,
     manifest: Vec<u8>,
 ) -> Result<(), RegistryError> {
@@ -70,38 +69,42 @@ async fn send_manifest(
         (None, Some(digest)) => digest.to_string(),
         _ => session.tag(),
     };
-    session.put_manifest(&name, manifest, media::MANIFEST).await?;
+    session.put_manifest(&name, &manifest, media::MANIFEST).await?;
     match session.manifest().await? {
         (_, served) if served.digest == extension.digest => Ok(()),
-        _ => Err(RegistryError::not_kept(session.reference, format!("manifest {}", extension.digest))),
+        _ => Err(not_kept(session, &format!("manifests/{}", extension.digest))),
     }
 }
 
 async fn send_signatures(
-    session: &mut Session<'_>,
+    session: &Session<'_>,
     subject: &Descriptor,
     signatures: &[Referrer],
 ) -> Result<(), RegistryError> {
     if signatures.is_empty() {
         return Ok(());
     }
-    let no_progress = |_| {};
-    let empty = Descriptor::of(media::EMPTY, EMPTY_CONFIG);
-    session.put_blob(&empty, EMPTY_CONFIG, no_progress).await?;
+    put_small(session, media::EMPTY, EMPTY_CONFIG).await?;
     for signature in signatures {
-        let bundle = Descriptor::of(media::BUNDLE, &signature.bundle);
-        session.put_blob(&bundle, Cursor::new(signature.bundle.clone()), no_progress).await?;
+        put_small(session, media::BUNDLE, &signature.bundle).await?;
         let name = signature.listed.digest.to_string();
-        session.put_manifest(&name, signature.manifest.clone(), media::MANIFEST).await?;
+        session.put_manifest(&name, &signature.manifest, media::MANIFEST).await?;
     }
     list_signatures(session, subject, signatures).await
+}
+
+async fn put_small(session: &Session<'_>, media_type: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+    let blob = Descriptor::of(media_type, bytes);
+    let mut no_progress = |_| {};
+    let meter = Meter::new(std::iter::once(&blob), &mut no_progress);
+    session.put_blob(&blob, &Content::Bytes(bytes.into()), &meter.share(&blob)).await
 }
 
 /// Sees to it that the registry lists the signatures: by itself, or with the help of a tag.
 ///
 /// Nothing locks that tag; the last writer wins. So the list is read again after it was written.
 async fn list_signatures(
-    session: &mut Session<'_>,
+    session: &Session<'_>,
     subject: &Descriptor,
     signatures: &[Referrer],
 ) -> Result<(), RegistryError> {
@@ -113,8 +116,12 @@ async fn list_signatures(
             return Ok(());
         }
         if has_api == HasApi::No {
-            session.put_manifest(tag.as_str(), list.to_bytes(), media::INDEX).await?;
+            session.put_manifest(tag.as_str(), &list.to_bytes(), media::INDEX).await?;
         }
     }
-    Err(RegistryError::not_kept(session.reference, format!("the list of signatures of {}", subject.digest)))
+    Err(not_kept(session, &format!("referrers/{}", subject.digest)))
+}
+
+fn not_kept(session: &Session<'_>, path: &str) -> RegistryError {
+    RegistryError::NotKept { about: Box::new(Subject::document(session.reference, path)) }
 }

@@ -2,13 +2,18 @@
 
 use std::ops::Deref;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::{Response, StatusCode};
 use spec::Digest;
 use spec::artifact::{limits, media};
+use tokio::time::{Instant, timeout_at};
 
 use super::RegistryError;
+use super::meter::Share;
+use super::range::ContentRange;
+use super::retry::Tries;
 use super::session::{Result, Session};
+use super::subject::Subject;
 use crate::blobs;
 use crate::descriptor::Descriptor;
 use crate::document::Index;
@@ -17,6 +22,9 @@ use crate::reference::Tag;
 use crate::referrers::MANIFEST_MAX;
 use crate::staging::{Staged, Staging};
 use crate::store::Store;
+
+/// Fewer bytes than these in the time of a stall are as good as none.
+const TRICKLE: u64 = 64 << 10;
 
 /// Does the registry keep the lists of referrers itself?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +35,14 @@ pub(super) enum HasApi {
 
 impl Session<'_> {
     /// Reads the manifest that the reference names; its digest is that of the reference if that has one.
-    pub(super) async fn manifest(&mut self) -> Result<(Vec<u8>, Descriptor)> {
+    pub(super) async fn manifest(&self) -> Result<(Vec<u8>, Descriptor)> {
         let name = match &self.reference.select.digest {
             Some(digest) => digest.to_string(),
             None => self.tag(),
         };
         let Some((bytes, described)) = self.document(&format!("manifests/{name}"), media::MANIFEST).await?
         else {
-            return Err(RegistryError::status(self.reference, StatusCode::NOT_FOUND));
+            return Err(RegistryError::NotFound { about: Box::new(Subject::artifact(self.reference)) });
         };
         match self.reference.select.digest {
             Some(wanted) if wanted != described.digest => {
@@ -45,7 +53,7 @@ impl Session<'_> {
     }
 
     /// Reads the list of referrers of `subject`, from the API or, where there is none, from its tag.
-    pub(super) async fn referrers(&mut self, subject: &Digest) -> Result<(Index, HasApi)> {
+    pub(super) async fn referrers(&self, subject: &Digest) -> Result<(Index, HasApi)> {
         if let Some((bytes, described)) = self.document(&format!("referrers/{subject}"), media::INDEX).await?
         {
             let index = Index::parse(&bytes, &described).map_err(|error| self.refuse(error))?;
@@ -63,98 +71,199 @@ impl Session<'_> {
 
     /// Reads a manifest or index; `None` where there is none. The media type of the descriptor is what the
     /// registry says, the rest is computed.
-    async fn document(&mut self, path: &str, accept: &str) -> Result<Option<(Vec<u8>, Descriptor)>> {
-        let Some(response) = self.get(path, accept).await? else { return Ok(None) };
-        let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type =
-            media_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_owned();
-        let bytes = self.body(response, limits::MANIFEST, path).await?;
-        let described = Descriptor::of(&media_type, &bytes);
-        Ok(Some((bytes, described)))
+    async fn document(&self, path: &str, accept: &str) -> Result<Option<(Vec<u8>, Descriptor)>> {
+        let about = Subject::document(self.reference, path);
+        self.retrying(async || {
+            let Some(response) = self.get(&about, path, accept).await? else { return Ok(None) };
+            let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let media_type =
+                media_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_owned();
+            let bytes = self.body(&about, response, limits::MANIFEST, path).await?;
+            let described = Descriptor::of(&media_type, &bytes);
+            Ok(Some((bytes, described)))
+        })
+        .await
     }
 
     /// Reads the manifest of a signature that a list names.
-    pub(super) async fn listed_manifest(&mut self, listed: &Descriptor) -> Result<Vec<u8>> {
+    pub(super) async fn listed_manifest(&self, listed: &Descriptor) -> Result<Vec<u8>> {
         self.named("manifests", listed, MANIFEST_MAX).await
     }
 
     /// Reads a blob of at most `limit` bytes.
-    pub(super) async fn small_blob(&mut self, blob: &Descriptor, limit: u64) -> Result<Vec<u8>> {
+    pub(super) async fn small_blob(&self, blob: &Descriptor, limit: u64) -> Result<Vec<u8>> {
         self.named("blobs", blob, limit).await
     }
 
-    async fn named(&mut self, kind: &str, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>> {
+    async fn named(&self, kind: &str, wanted: &Descriptor, limit: u64) -> Result<Vec<u8>> {
         let path = format!("{kind}/{}", wanted.digest);
+        let about = match kind {
+            "blobs" => Subject::blob(self.reference, &wanted.digest),
+            _ => Subject::document(self.reference, &path),
+        };
+        let refuse = |error| RegistryError::received(&about, error);
         if wanted.size > limit {
-            return Err(self.refuse(CatalogError::TooLarge { what: path, size: wanted.size, limit }));
+            return Err(refuse(CatalogError::TooLarge { what: path, size: wanted.size, limit }));
         }
-        let response = self.present(&path, &wanted.media_type).await?;
-        let bytes = self.body(response, wanted.size, &path).await?;
-        blobs::check(wanted, bytes.len() as u64, Digest::of(&bytes)).map_err(|error| self.refuse(error))?;
-        Ok(bytes)
+        self.retrying(async || {
+            let response = self.get(&about, &path, &wanted.media_type).await?;
+            let response = response.ok_or_else(|| refuse(absent(&path)))?;
+            let bytes = self.body(&about, response, wanted.size, &path).await?;
+            blobs::check(wanted, bytes.len() as u64, Digest::of(&bytes)).map_err(refuse)?;
+            Ok(bytes)
+        })
+        .await
     }
 
-    /// Brings a blob of any size to the disk of `store`, not yet under its name.
+    /// Brings a blob of any size to the disk of `store`, not yet under its name. What broke off goes on where it was.
     pub(super) async fn large_blob(
-        &mut self,
+        &self,
         blob: &Descriptor,
         store: &Store,
-        mut arrived: impl FnMut(u64),
+        share: &Share<'_>,
     ) -> Result<Staged> {
-        let mut response = self.present(&format!("blobs/{}", blob.digest), &blob.media_type).await?;
+        let about = Subject::blob(self.reference, &blob.digest);
+        let refuse = |error| RegistryError::received(&about, error);
         let mut staging = Staging::new(store.dir())?;
-        while let Some(chunk) = self.chunk(&mut response).await? {
-            staging.append_of(blob, &chunk).map_err(|error| self.refuse(error))?;
-            arrived(chunk.len() as u64);
+        let mut tries = Tries::new(self.access.patience);
+        while let Err(error) = self.rest_of_blob(&about, blob, &mut staging, share).await {
+            tries.reached(staging.size());
+            tries.wait_after(error).await?;
         }
-        staging.finish_as(blob).map_err(|error| self.refuse(error))
+        staging.finish_as(blob).map_err(refuse)
     }
 
-    /// Asks for something that a manifest names, so that it must be there.
-    async fn present(&mut self, path: &str, accept: &str) -> Result<Response> {
-        match self.get(path, accept).await? {
-            Some(response) => Ok(response),
-            None => {
-                Err(self.refuse(CatalogError::malformed(path, "the registry names it and does not have it")))
+    /// Brings what `staging` does not have yet.
+    async fn rest_of_blob(
+        &self,
+        about: &Subject,
+        blob: &Descriptor,
+        staging: &mut Staging,
+        share: &Share<'_>,
+    ) -> Result<()> {
+        let refuse = |error| RegistryError::received(about, error);
+        if staging.size() == blob.size && blob.size > 0 {
+            return Ok(());
+        }
+        let mut response = self.blob_from(about, blob, staging.size()).await?;
+        if response.status() == StatusCode::OK && staging.size() > 0 {
+            // A registry without Range gives all of it again.
+            staging.restart()?;
+            share.at(0);
+        }
+        let missing = blob.size - staging.size();
+        if let Some(found) = response.content_length().filter(|found| *found != missing) {
+            let found = staging.size().saturating_add(found);
+            return Err(refuse(CatalogError::WrongSize { digest: blob.digest, wanted: blob.size, found }));
+        }
+        let mut pace = self.pace();
+        while let Some(chunk) = self.chunk(about, &mut response, &mut pace).await? {
+            staging.append_of(blob, &chunk).map_err(refuse)?;
+            share.at(staging.size());
+        }
+        match staging.size() == blob.size {
+            true => Ok(()),
+            // Nobody announced a length, so that the end of the connection is the end of the body.
+            false => Err(RegistryError::CutShort {
+                about: Box::new(about.clone()),
+                at: staging.size(),
+                size: blob.size,
+            }),
+        }
+    }
+
+    /// Asks for a blob from byte `from` on. The answer has status 200 and is the whole, or 206 and is that part.
+    async fn blob_from(&self, about: &Subject, blob: &Descriptor, from: u64) -> Result<Response> {
+        let path = format!("blobs/{}", blob.digest);
+        let make = || {
+            let request = self.http.get(self.address(&path)).header(ACCEPT, &blob.media_type);
+            match from {
+                0 => request,
+                from => request.header(RANGE, format!("bytes={from}-")),
             }
+        };
+        let response = self.ask(about, make).await?;
+        let refuse = |error| Err(RegistryError::received(about, error));
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            StatusCode::PARTIAL_CONTENT => {
+                let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+                match range.and_then(ContentRange::parse) {
+                    Some(range) if from > 0 && range.is_rest(from, blob.size) => Ok(response),
+                    _ => refuse(CatalogError::malformed(
+                        "header Content-Range",
+                        format!("it is not the part from byte {from} to the end of {}", blob.size),
+                    )),
+                }
+            }
+            StatusCode::NOT_FOUND => refuse(absent(&path)),
+            _ => Err(RegistryError::answer(about, &response)),
         }
     }
 
-    pub(super) async fn body(&self, mut response: Response, limit: u64, what: &str) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = self.chunk(&mut response).await? {
+    /// Asks for `path` under the repository; `None` where there is nothing.
+    async fn get(&self, about: &Subject, path: &str, accept: &str) -> Result<Option<Response>> {
+        let make = || self.http.get(self.address(path)).header(ACCEPT, accept);
+        let response = self.ask(about, make).await?;
+        match response.status() {
+            StatusCode::OK => Ok(Some(response)),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(RegistryError::answer(about, &response)),
+        }
+    }
+
+    /// Reads a body of at most `limit` bytes.
+    pub(super) async fn body(
+        &self,
+        about: &Subject,
+        mut response: Response,
+        limit: u64,
+        what: &str,
+    ) -> Result<Vec<u8>> {
+        let (mut bytes, mut pace) = (Vec::new(), self.pace());
+        while let Some(chunk) = self.chunk(about, &mut response, &mut pace).await? {
             let size = bytes.len() as u64 + chunk.len() as u64;
             if size > limit {
-                return Err(self.refuse(CatalogError::TooLarge { what: what.to_owned(), size, limit }));
+                let error = CatalogError::TooLarge { what: what.to_owned(), size, limit };
+                return Err(RegistryError::received(about, error));
             }
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
     }
 
-    async fn chunk(&self, response: &mut Response) -> Result<Option<impl Deref<Target = [u8]> + use<>>> {
-        response.chunk().await.map_err(|error| RegistryError::http(self.reference, error))
+    async fn chunk(
+        &self,
+        about: &Subject,
+        response: &mut Response,
+        pace: &mut Pace,
+    ) -> Result<Option<impl Deref<Target = [u8]> + use<>>> {
+        let Ok(chunk) = timeout_at(pace.due, response.chunk()).await else {
+            return Err(self.stalled(about));
+        };
+        let chunk = chunk.map_err(|error| RegistryError::http(about, error))?;
+        if let Some(chunk) = &chunk {
+            pace.came += chunk.len() as u64;
+            if pace.came >= TRICKLE {
+                *pace = self.pace();
+            }
+        }
+        Ok(chunk)
     }
 
-    /// Asks for `path` under the repository; `None` where there is nothing.
-    async fn get(&mut self, path: &str, accept: &str) -> Result<Option<Response>> {
-        let mut response = self.ask(path, accept).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            self.token = self.new_token(&response).await?;
-            response = self.ask(path, accept).await?;
-        }
-        match response.status() {
-            StatusCode::OK => Ok(Some(response)),
-            StatusCode::NOT_FOUND => Ok(None),
-            status => Err(RegistryError::status(self.reference, status)),
-        }
+    fn pace(&self) -> Pace {
+        Pace { came: 0, due: Instant::now() + self.access.patience.stall }
     }
+}
 
-    async fn ask(&self, path: &str, accept: &str) -> Result<Response> {
-        let mut request = self.http.get(format!("{}/{path}", self.base)).header(ACCEPT, accept);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        request.send().await.map_err(|error| RegistryError::http(self.reference, error))
-    }
+/// A body must come at a pace: one byte now and then would keep us for ever.
+struct Pace {
+    /// Bytes that have come of those that are due.
+    came: u64,
+    due: Instant,
+}
+
+/// What a manifest names must be there.
+fn absent(path: &str) -> CatalogError {
+    CatalogError::malformed(path, "the registry names it and does not have it")
 }

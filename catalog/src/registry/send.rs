@@ -1,113 +1,209 @@
-//! Writing to a registry.
+//! Writing to a registry (distribution-spec 1.1, "Push"): a session of uploads, all bytes in one request, and the
+//! digest. What broke off goes on at the byte that the registry has.
 
-use std::io::{self, Read};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::stream;
-use oci_client::errors::OciDistributionError;
-use oci_client::secrets::RegistryAuth;
-use reqwest::header::HeaderValue;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use reqwest::{Body, Response, StatusCode, Url};
 use tokio::time::timeout;
 
 use super::RegistryError;
-use super::session::{Result, Session, oci_reference};
-use crate::blobs;
+use super::content::Content;
+use super::meter::Share;
+use super::range::taken;
+use super::retry::Tries;
+use super::session::{Result, Session};
+use super::subject::Subject;
 use crate::descriptor::Descriptor;
 
-/// How long a registry may take nothing and say nothing. It may well be storing the blob that it has just got.
-const STALL: Duration = Duration::from_secs(60);
 /// How often progress is shown.
 const TICK: Duration = Duration::from_millis(100);
+/// The media type in which blobs are sent (distribution-spec 1.1, "Pushing blobs").
+const BYTES: &str = "application/octet-stream";
+
+/// A blob that the registry has a part of.
+#[derive(Debug, Clone)]
+struct Upload {
+    /// Where the rest goes.
+    url: Url,
+    /// How many bytes are there.
+    at: u64,
+}
 
 impl Session<'_> {
-    /// Sends a blob unless the registry has it. `tick` is told now and then how many bytes have gone out.
+    /// Sends a blob unless the registry has it.
     pub(super) async fn put_blob(
         &self,
         blob: &Descriptor,
-        source: impl Read + Send + 'static,
-        mut tick: impl FnMut(u64),
+        content: &Content,
+        share: &Share<'_>,
     ) -> Result<()> {
-        let image = oci_reference(self.reference, self.tag());
-        self.as_anybody(&image).await;
-        let digest = blob.digest.to_string();
-        if self.timed(self.oci.blob_exists(&image, &digest)).await? {
+        let about = Subject::blob(self.reference, &blob.digest);
+        let mut tries = Tries::new(self.access.patience);
+        let mut upload = None;
+        while let Err(error) = self.rest_of_upload(&about, blob, content, &mut upload, share).await {
+            tries.reached(upload.as_ref().map_or(0, |upload| upload.at));
+            tries.wait_after(error).await?;
+        }
+        share.complete();
+        Ok(())
+    }
+
+    /// Sends what the registry does not have yet.
+    async fn rest_of_upload(
+        &self,
+        about: &Subject,
+        blob: &Descriptor,
+        content: &Content,
+        upload: &mut Option<Upload>,
+        share: &Share<'_>,
+    ) -> Result<()> {
+        // On a second try too: the blob may have arrived, and only the answer not.
+        if self.has_blob(about, blob).await? {
             return Ok(());
         }
-        let sent = Arc::new(AtomicU64::new(0));
-        let chunks = chunks_of(source, Arc::clone(&sent));
-        let mut upload = pin!(self.oci.push_blob_stream(&image, chunks, &digest, Some(blob.size)));
-        let (mut last, mut since) = (0, Instant::now());
-        loop {
-            if let Ok(done) = timeout(TICK, &mut upload).await {
-                return done.map(drop).map_err(|error| RegistryError::oci(self.reference, error));
+        let open = match upload.clone() {
+            Some(open) => self.resume(about, blob, open).await?,
+            None => self.start(about).await?,
+        };
+        let open = upload.insert(open);
+        share.at(open.at);
+        if open.at < blob.size {
+            let response = self.patch(about, blob, content, open, share).await?;
+            open.url = self.location(about, &response)?;
+            open.at = received(&response).unwrap_or(blob.size);
+            if open.at != blob.size {
+                let (about, at) = (Box::new(about.clone()), open.at);
+                return Err(RegistryError::CutShort { about, at, size: blob.size });
             }
-            let now = sent.load(Ordering::Relaxed);
-            tick(now);
+        }
+        self.close(about, blob, open).await
+    }
+
+    async fn has_blob(&self, about: &Subject, blob: &Descriptor) -> Result<bool> {
+        let url = self.address(&format!("blobs/{}", blob.digest));
+        let response = self.ask(about, || self.http.head(&url)).await?;
+        match response.status() {
+            StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(RegistryError::answer(about, &response)),
+        }
+    }
+
+    /// Opens a session of uploads.
+    async fn start(&self, about: &Subject) -> Result<Upload> {
+        let url = self.address("blobs/uploads/");
+        let response = self.ask(about, || self.http.post(&url).header(CONTENT_LENGTH, 0)).await?;
+        match response.status() {
+            StatusCode::ACCEPTED => Ok(Upload { url: self.location(about, &response)?, at: 0 }),
+            _ => Err(RegistryError::answer(about, &response)),
+        }
+    }
+
+    /// Asks how far an upload has come; where the registry does not know for sure, a new one begins.
+    async fn resume(&self, about: &Subject, blob: &Descriptor, upload: Upload) -> Result<Upload> {
+        let response = self.ask(about, || self.http.get(upload.url.clone())).await?;
+        match received(&response) {
+            Some(at) if response.status() == StatusCode::NO_CONTENT && at <= blob.size => {
+                Ok(Upload { url: self.location(about, &response).unwrap_or(upload.url), at })
+            }
+            _ => self.start(about).await,
+        }
+    }
+
+    /// Sends all bytes from the place where the upload is.
+    async fn patch(
+        &self,
+        about: &Subject,
+        blob: &Descriptor,
+        content: &Content,
+        upload: &Upload,
+        share: &Share<'_>,
+    ) -> Result<Response> {
+        let at = Arc::new(AtomicU64::new(upload.at));
+        let make = || {
+            let stream = content.clone().stream(upload.at, blob.size, Arc::clone(&at));
+            self.http
+                .patch(upload.url.clone())
+                .header(CONTENT_TYPE, BYTES)
+                .header(CONTENT_LENGTH, blob.size - upload.at)
+                .header(CONTENT_RANGE, format!("{}-{}", upload.at, blob.size - 1))
+                .body(Body::wrap_stream(stream))
+        };
+        let response = self.watched(about, &at, share, self.send(about, make)).await?;
+        match response.status() {
+            StatusCode::ACCEPTED => Ok(response),
+            _ => Err(refused(about, &response)),
+        }
+    }
+
+    /// Waits for an answer for as long as bytes go out, and shows how many.
+    async fn watched(
+        &self,
+        about: &Subject,
+        at: &AtomicU64,
+        share: &Share<'_>,
+        exchange: impl Future<Output = Result<Response>>,
+    ) -> Result<Response> {
+        let mut exchange = pin!(exchange);
+        let (mut last, mut since) = (at.load(Ordering::Relaxed), Instant::now());
+        loop {
+            if let Ok(done) = timeout(TICK, &mut exchange).await {
+                return done;
+            }
+            let now = at.load(Ordering::Relaxed);
+            share.at(now);
             if now != last {
                 (last, since) = (now, Instant::now());
-            } else if since.elapsed() > STALL {
-                return Err(self.stalled());
+            } else if since.elapsed() > self.access.patience.stall {
+                return Err(self.stalled(about));
             }
+        }
+    }
+
+    /// Says that all bytes are there, and what their digest must be.
+    async fn close(&self, about: &Subject, blob: &Descriptor, upload: &Upload) -> Result<()> {
+        let mut url = upload.url.clone();
+        url.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
+        let make = || self.http.put(url.clone()).header(CONTENT_TYPE, BYTES).header(CONTENT_LENGTH, 0);
+        let response = self.ask(about, make).await?;
+        match response.status() {
+            StatusCode::CREATED => Ok(()),
+            _ => Err(refused(about, &response)),
         }
     }
 
     /// Stores a manifest under `name`, a tag or its own digest.
-    pub(super) async fn put_manifest(
-        &self,
-        name: &str,
-        bytes: Vec<u8>,
-        media_type: &'static str,
-    ) -> Result<()> {
-        // A digest goes in as a tag as well: the URL is the same, and oci-client's way around a missing `Location`
-        // header expects one.
-        let image = oci_reference(self.reference, name.to_owned());
-        self.as_anybody(&image).await;
-        let media_type = HeaderValue::from_static(media_type);
-        self.timed(self.oci.push_manifest_raw(&image, bytes, media_type)).await.map(drop)
-    }
-
-    /// Waits for a short exchange of the protocol library.
-    async fn timed<T>(
-        &self,
-        exchange: impl Future<Output = std::result::Result<T, OciDistributionError>>,
-    ) -> Result<T> {
-        match timeout(STALL, exchange).await {
-            Ok(done) => done.map_err(|error| RegistryError::oci(self.reference, error)),
-            Err(_) => Err(self.stalled()),
-        }
-    }
-
-    /// oci-client asks for a token only where it has been told how.
-    async fn as_anybody(&self, image: &oci_client::Reference) {
-        self.oci.store_auth_if_needed(image.resolve_registry(), &RegistryAuth::Anonymous).await;
-    }
-
-    fn stalled(&self) -> RegistryError {
-        RegistryError::Stalled { reference: Box::new(self.reference.clone()), seconds: STALL.as_secs() }
+    pub(super) async fn put_manifest(&self, name: &str, bytes: &[u8], media_type: &str) -> Result<()> {
+        let path = format!("manifests/{name}");
+        let about = Subject::document(self.reference, &path);
+        let make =
+            || self.http.put(self.address(&path)).header(CONTENT_TYPE, media_type).body(bytes.to_vec());
+        self.retrying(async || {
+            let response = self.ask(&about, make).await?;
+            match response.status().is_success() {
+                true => Ok(()),
+                false => Err(RegistryError::answer(&about, &response)),
+            }
+        })
+        .await
     }
 }
 
-/// The bytes of `source` as a stream that holds one piece at a time, counted as they leave.
-fn chunks_of<B: From<Vec<u8>>>(
-    source: impl Read + Send + 'static,
-    sent: Arc<AtomicU64>,
-) -> impl stream::Stream<Item = std::result::Result<B, OciDistributionError>> + Send + 'static {
-    stream::try_unfold(source, move |mut source| {
-        let sent = Arc::clone(&sent);
-        async move {
-            let mut chunk = vec![0; blobs::CHUNK];
-            let count = loop {
-                match source.read(&mut chunk) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    read => break read?,
-                }
-            };
-            chunk.truncate(count);
-            sent.fetch_add(count as u64, Ordering::Relaxed);
-            Ok((count > 0).then(|| (B::from(chunk), source)))
+/// How many bytes of an upload an answer says that the registry has.
+fn received(response: &Response) -> Option<u64> {
+    taken(response.headers().get(RANGE)?.to_str().ok()?)
+}
+
+/// A part of an upload was refused; the registry may have forgotten it, or count its bytes in another way.
+fn refused(about: &Subject, response: &Response) -> RegistryError {
+    match response.status() {
+        StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => {
+            RegistryError::UploadLost { about: Box::new(about.clone()) }
         }
-    })
+        _ => RegistryError::answer(about, response),
+    }
 }

@@ -1,12 +1,13 @@
 //! The token that a registry gives to anybody who asks (the "token authentication" of the distribution project;
 //! RFC 6750 for the header). Docker Hub and GHCR want one even for what is public.
 
-use reqwest::header::WWW_AUTHENTICATE;
+use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::RegistryError;
-use super::session::{Result, Session};
+use super::session::{Purpose, Result, Session};
+use super::subject::Subject;
 use crate::error::CatalogError;
 
 /// Longest answer of a token service, in bytes. Real ones are below 16 KiB.
@@ -27,32 +28,56 @@ struct Answer {
 }
 
 impl Session<'_> {
-    /// Gets a token from where `refusal` says, to read the repository as nobody in particular.
-    pub(super) async fn new_token(&self, refusal: &Response) -> Result<Option<String>> {
+    /// What to send with requests, after `refusal` of one about `about`: a token for nobody in particular.
+    pub(super) async fn authorize(&self, about: &Subject, refusal: &Response) -> Result<Option<HeaderValue>> {
         let headers = refusal.headers().get_all(WWW_AUTHENTICATE).iter();
         let Some(challenge) = headers.filter_map(|header| Challenge::parse(header.to_str().ok()?)).next()
         else {
             return Ok(None);
         };
-        let what = "address of the token service";
-        let mut url = Url::parse(&challenge.realm)
-            .map_err(|error| self.refuse(CatalogError::malformed(what, error.to_string())))?;
-        let scope = format!("repository:{}:pull", self.reference.repository);
+        let refuse = |error| RegistryError::received(about, error);
+        let url = self.token_address(about, &challenge)?;
+        let response = self.in_time(about, self.get_token(about, url)).await?;
+        let bytes = self.body(about, response, TOKEN_MAX, "token").await?;
+        let answer: Answer = serde_json::from_slice(&bytes)
+            .map_err(|source| refuse(CatalogError::Json { what: "token".into(), source }))?;
+        answer.token.or(answer.access_token).map(|token| bearer(&token).map_err(refuse)).transpose()
+    }
+
+    fn token_address(&self, about: &Subject, challenge: &Challenge) -> Result<Url> {
+        let url = Url::parse(&challenge.realm).map_err(|error| {
+            let error = CatalogError::malformed("address of the token service", error.to_string());
+            RegistryError::received(about, error)
+        })?;
+        let mut url = self.safe(about, url)?;
+        let actions = match self.purpose {
+            Purpose::Pull => "pull",
+            Purpose::Push => "pull,push",
+        };
+        let scope = format!("repository:{}:{actions}", self.reference.repository);
         url.query_pairs_mut().append_pair("scope", &scope);
         if let Some(service) = &challenge.service {
             url.query_pairs_mut().append_pair("service", service);
         }
-        let response = self.http.get(url).send().await;
-        let response = response.map_err(|error| RegistryError::http(self.reference, error))?;
-        match response.status() {
-            StatusCode::OK => {}
-            status => return Err(RegistryError::status(self.reference, status)),
-        }
-        let bytes = self.body(response, TOKEN_MAX, "token").await?;
-        let answer: Answer = serde_json::from_slice(&bytes)
-            .map_err(|source| self.refuse(CatalogError::Json { what: "token".into(), source }))?;
-        Ok(answer.token.or(answer.access_token))
+        Ok(url)
     }
+
+    async fn get_token(&self, about: &Subject, url: Url) -> Result<Response> {
+        let response = self.http.get(url).send().await;
+        let response = response.map_err(|error| RegistryError::http(about, error))?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            _ => Err(RegistryError::answer(about, &response)),
+        }
+    }
+}
+
+/// The header `Authorization` with a token (RFC 6750 section 2.1), kept out of logs.
+fn bearer(token: &str) -> std::result::Result<HeaderValue, CatalogError> {
+    let value = HeaderValue::try_from(format!("Bearer {token}"));
+    let mut value = value.map_err(|_| CatalogError::malformed("token", "it does not fit into a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl Challenge {

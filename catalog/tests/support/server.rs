@@ -1,6 +1,9 @@
 //! Registries to talk to: the real one of Debian, and one that answers whatever a test wants.
 
-use std::io::{BufRead, BufReader, Write};
+#![allow(dead_code, reason = "not every test uses everything")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -71,21 +74,27 @@ pub(crate) fn free_port() -> SocketAddr {
 }
 
 /// One answer of a registry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: &'static str,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Body,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Body {
     /// With its length announced.
     Whole(Vec<u8>),
     /// The first half of what is announced.
     Cut(Vec<u8>),
+    /// Without its length: the end of the connection is its end.
+    Unannounced(Vec<u8>),
     /// The bytes again and again, until the client has had enough.
     Endless(Vec<u8>),
+    /// The bytes one at a time, with a pause after each.
+    Trickle(Vec<u8>, Duration),
+    /// No answer at all, for so long.
+    Silence(Duration),
 }
 
 impl Answer {
@@ -100,65 +109,114 @@ impl Answer {
     pub(crate) fn status(status: &'static str) -> Answer {
         Answer { status, headers: Vec::new(), body: Body::Whole(Vec::new()) }
     }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Answer {
+        self.headers.push((name, value.to_string()));
+        self
+    }
+
+    /// The connection ends without an answer.
+    pub(crate) fn hang_up() -> Answer {
+        Answer { body: Body::Silence(Duration::ZERO), ..Answer::status("") }
+    }
 }
 
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Request {
+    pub(crate) method: String,
     pub(crate) path: String,
-    pub(crate) host: String,
-    pub(crate) authorization: Option<String>,
+    /// With their names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
 }
 
 /// Serves what `answer` says, for as long as the test process lives.
 pub(crate) fn serve(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> SocketAddr {
+    serve_with_bodies(move |request, _| answer(request))
+}
+
+/// The same for an `answer` that reads the body of the request, as far as it likes.
+pub(crate) fn serve_with_bodies(
+    answer: impl Fn(&Request, &mut dyn Read) -> Answer + Send + Sync + 'static,
+) -> SocketAddr {
+    serve_on(Some, answer)
+}
+
+/// The same on connections that `wrap` has made ready.
+pub(crate) fn serve_on<C: Read + Write>(
+    wrap: impl Fn(TcpStream) -> Option<C> + Send + Sync + 'static,
+    answer: impl Fn(&Request, &mut dyn Read) -> Answer + Send + Sync + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let answer = Arc::new(answer);
+    let shared = Arc::new((wrap, answer));
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            let answer = Arc::clone(&answer);
+            let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
+                let (wrap, answer) = shared.as_ref();
                 // The client may hang up at any time.
-                let _ = respond(connection, answer.as_ref());
+                wrap(connection).map(|connection| respond(connection, answer))
             });
         }
     });
     address
 }
 
-fn respond(mut connection: TcpStream, answer: &dyn Fn(&Request) -> Answer) -> std::io::Result<()> {
-    let Answer { status, headers, body } = answer(&read_request(&connection)?);
+fn respond(
+    mut connection: impl Read + Write,
+    answer: &dyn Fn(&Request, &mut dyn Read) -> Answer,
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(&mut connection);
+    let request = read_request(&mut reader)?;
+    let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let Answer { status, headers, body } = answer(&request, &mut reader.take(length));
     let mut head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
-    if let Body::Whole(bytes) | Body::Cut(bytes) = &body {
+    if let Body::Whole(bytes) | Body::Cut(bytes) | Body::Trickle(bytes, _) = &body {
         head += &format!("Content-Length: {}\r\n", bytes.len());
+    }
+    if let Body::Silence(time) = body {
+        std::thread::sleep(time);
+        return Ok(());
     }
     connection.write_all(format!("{head}\r\n").as_bytes())?;
     match body {
-        Body::Whole(bytes) => connection.write_all(&bytes),
-        Body::Cut(bytes) => connection.write_all(&bytes[..bytes.len() / 2]),
+        _ if request.method == "HEAD" => {}
+        Body::Whole(bytes) | Body::Unannounced(bytes) => connection.write_all(&bytes)?,
+        Body::Cut(bytes) => connection.write_all(&bytes[..bytes.len() / 2])?,
         Body::Endless(bytes) => loop {
             connection.write_all(&bytes)?;
         },
+        Body::Trickle(bytes, pause) => {
+            for byte in bytes {
+                connection.write_all(&[byte])?;
+                connection.flush()?;
+                std::thread::sleep(pause);
+            }
+        }
+        Body::Silence(_) => {}
     }
+    connection.flush()
 }
 
-fn read_request(connection: &TcpStream) -> std::io::Result<Request> {
-    let mut lines = BufReader::new(connection).lines();
+fn read_request(connection: &mut impl BufRead) -> std::io::Result<Request> {
+    let mut lines = connection.lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
-    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-    let (mut host, mut authorization) = (String::new(), None);
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut headers = BTreeMap::new();
     for line in lines {
         let line = line?;
-        match line.split_once(": ") {
-            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
-                authorization = Some(value.to_owned());
-            }
-            Some((name, value)) if name.eq_ignore_ascii_case("host") => host = value.to_owned(),
-            Some(_) => {}
-            None => break,
-        }
+        let Some((name, value)) = line.split_once(": ") else { break };
+        headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    Ok(Request { path, host, authorization })
+    Ok(Request { method, path, headers })
 }

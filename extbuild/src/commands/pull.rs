@@ -1,6 +1,6 @@
 //! `extbuild pull`
 
-use catalog::Registry;
+use catalog::{Access, Registry};
 use terminal::{Failure, Progress};
 
 use super::{output_layout, registry_of};
@@ -11,7 +11,7 @@ pub(crate) fn run(args: PullArgs) -> Result<(), Failure> {
     let from = registry_of(from)?;
     let directory = output_layout(output)?;
     let progress = Progress::bytes("fetching", 0);
-    let pulled = Registry::new(from).pull(&directory, &mut |far| progress.of(far.done, far.total))?;
+    let pulled = Registry::new(from, Access::default()).pull(&directory, &mut |far| progress.of(far.done, far.total))?;
     drop(progress);
     for broken in &pulled.skipped {
         terminal::warning(&format!("a signature is broken and was left behind: {broken}"));

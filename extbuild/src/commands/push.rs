@@ -1,6 +1,6 @@
 //! `extbuild push`
 
-use catalog::Registry;
+use catalog::{Access, Registry};
 use terminal::{Failure, Progress};
 
 use super::{find, registry_of};
@@ -14,7 +14,7 @@ pub(crate) fn run(args: PushArgs) -> Result<(), Failure> {
         fit.read(&layout, &manifest)?;
     }
     let progress = Progress::bytes("sending", 0);
-    let registry = Registry::new(to.clone());
+    let registry = Registry::new(to.clone(), Access::default());
     let pushed = registry.push(&layout, &manifest, &mut |far| progress.of(far.done, far.total))?;
     drop(progress);
     for broken in &pushed.skipped {
