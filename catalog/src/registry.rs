@@ -1,8 +1,8 @@
 //! Extensions to and from a registry (OCI distribution-spec 1.1).
 //!
 //! A registry is a stranger that may be hostile: every answer is bounded in size, everything that is stored was
-//! named by a digest first, and a tag is looked up once. Access is anonymous; a registry that hands out tokens to
-//! everybody is asked for one. TLS is spoken with all but this machine (`localhost`, `127.0.0.0/8`, `[::1]`).
+//! named by a digest first, and a tag is looked up once. It learns who we are when it asks, and where credentials for
+//! it are; nobody else does. TLS is spoken with all but this machine (`localhost`, `127.0.0.0/8`, `[::1]`).
 //!
 //! What passes by itself is tried again, with growing waits, and a transfer that broke off goes on where it was
 //! ([`Patience`]). Credentials and redirects obey rules of their own: `session.rs`.
@@ -12,7 +12,9 @@
 
 mod access;
 mod answer;
+mod challenge;
 mod content;
+mod credentials;
 mod error;
 mod meter;
 mod pull;
@@ -32,6 +34,7 @@ use crate::error::CatalogError;
 use crate::layout::Layout;
 use crate::reference::RegistryReference;
 pub use access::{Access, Patience};
+pub use credentials::{CredentialFiles, CredentialsError};
 pub use error::RegistryError;
 use session::{Purpose, Session};
 pub use subject::Subject;

@@ -243,7 +243,7 @@ fn a_registry_that_says_next_to_nothing_is_given_up() {
     {
         let answer = Answer { body, ..Answer::ok("text/plain", &[]) };
         let (address, asked) = troubled(usize::MAX, answer);
-        let access = Access { patience };
+        let access = Access { patience, ..access() };
         let started = Instant::now();
         let error = refused_with(access, address, "ext/hello:1.0.0");
         assert!(matches!(error, RegistryError::Stalled { .. }), "{error:?}");

@@ -16,6 +16,7 @@ use crate::commands::{
 };
 use crate::packing::{PackingArgs, byte_size};
 use crate::pipeline::Request;
+use crate::registry_args::RegistryArgs;
 
 pub(crate) use key::{
     KeyCommand, KeyExportArgs, KeyImportArgs, KeyNewArgs, KeyShowArgs, LockArgs, PassphraseArgs, SignerArgs,
@@ -375,6 +376,8 @@ pub(crate) struct PushArgs {
     pub to: Reference,
     #[command(flatten)]
     pub fit: RequireFitArgs,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }
 
 #[derive(Debug, Args)]
@@ -384,6 +387,8 @@ pub(crate) struct PullArgs {
     /// The layout to bring it into: oci:DIR
     #[arg(short, long, value_name = "REF")]
     pub output: Reference,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
 }
 
 /// Parses the arguments and runs the command to its exit code.

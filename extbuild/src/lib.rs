@@ -17,6 +17,7 @@ pub mod packing;
 mod passphrase;
 pub mod pipeline;
 mod plan;
+mod registry_args;
 mod signer;
 mod source;
 mod tree;

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use super::credentials::CredentialFiles;
+
 /// What holds for every exchange with a registry.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
+    /// Where to look for who we are, once a registry asks.
+    pub credentials: CredentialFiles,
     /// How long to bear with a registry that fails.
     pub patience: Patience,
 }

@@ -17,12 +17,15 @@ impl RegistryError {
         RegistryError::Setup { about: Box::new(about), source: source.into() }
     }
 
-    /// An answer that is not a success.
-    pub(super) fn answer(about: &Subject, response: &Response) -> RegistryError {
+    /// An answer that is not a success, to `user` if we have said who we are.
+    pub(super) fn answer(about: &Subject, user: Option<&str>, response: &Response) -> RegistryError {
         let (about, status) = (Box::new(about.clone()), response.status());
         match status {
             StatusCode::NOT_FOUND => RegistryError::NotFound { about },
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied { about },
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                let user = user.map(str::to_owned);
+                RegistryError::Denied { about, user }
+            }
             status if is_passing(status) => RegistryError::Busy {
                 about,
                 status: status.to_string(),
@@ -67,6 +70,8 @@ impl RegistryError {
             | RegistryError::Denied { .. }
             | RegistryError::Answer { .. }
             | RegistryError::LedAstray { .. }
+            | RegistryError::ForeignRealm { .. }
+            | RegistryError::Credentials { .. }
             | RegistryError::Sent { .. }
             | RegistryError::OtherDigest { .. }
             | RegistryError::NotKept { .. }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use spec::{Diagnose, Digest, Outcome};
 
+use super::credentials::CredentialsError;
 use super::subject::Subject;
 use crate::error::CatalogError;
 use crate::reference::RegistryReference;
@@ -73,11 +74,13 @@ pub enum RegistryError {
         /// What was asked for.
         about: Box<Subject>,
     },
-    /// The registry wants to know who asks.
-    #[error("registry {} does not give anonymous access to {about}", about.host())]
+    /// The registry wants to know who asks, or to know somebody else.
+    #[error("registry {} does not give {} access to {about}", about.host(), user.as_deref().unwrap_or("anonymous"))]
     Denied {
         /// What was asked for.
         about: Box<Subject>,
+        /// Whose credentials were sent, if any were.
+        user: Option<String>,
     },
     /// The registry cannot answer now.
     #[error("registry {} answered {status} about {about}", about.host())]
@@ -104,6 +107,23 @@ pub enum RegistryError {
         about: Box<Subject>,
         /// Scheme and host of the address.
         place: String,
+    },
+    /// The registry wants our credentials to be sent to somebody else.
+    #[error("registry {} wants the credentials for {about} sent to {place}", about.host())]
+    ForeignRealm {
+        /// What was asked for.
+        about: Box<Subject>,
+        /// Scheme and host of the token service.
+        place: String,
+    },
+    /// The credentials on this side cannot be had.
+    #[error("there are no credentials for {about}")]
+    Credentials {
+        /// What was asked for.
+        about: Box<Subject>,
+        /// Why not.
+        #[source]
+        source: CredentialsError,
     },
     /// What the registry sent is not what a descriptor promised.
     #[error("what registry {} sent for {about} is refused", about.host())]
@@ -137,7 +157,10 @@ impl Diagnose for RegistryError {
     fn outcome(&self) -> Outcome {
         match self {
             RegistryError::Sent { source, .. } | RegistryError::Local(source) => source.outcome(),
-            RegistryError::OtherDigest { .. } | RegistryError::LedAstray { .. } => Outcome::Refused,
+            RegistryError::OtherDigest { .. }
+            | RegistryError::LedAstray { .. }
+            | RegistryError::ForeignRealm { .. } => Outcome::Refused,
+            RegistryError::Credentials { source, .. } => source.outcome(),
             RegistryError::Setup { .. }
             | RegistryError::Unreachable { .. }
             | RegistryError::Interrupted { .. }
@@ -169,9 +192,19 @@ impl Diagnose for RegistryError {
             RegistryError::NotFound { .. } => {
                 "check repository and tag; a private one looks absent too".into()
             }
-            RegistryError::Denied { .. } => {
-                "use a registry with anonymous access: Tenon does not send credentials yet".into()
+            RegistryError::Denied { about, user: None } => {
+                format!(
+                    "log in first, with the credentials that it wants: podman login {0}, or docker login {0}",
+                    about.host()
+                )
             }
+            RegistryError::Denied { about, user: Some(_) } => {
+                format!("log in as somebody who may do this: podman login {}", about.host())
+            }
+            RegistryError::ForeignRealm { .. } => {
+                "credentials go to hosts of the registry's own domain only; ask its operator".into()
+            }
+            RegistryError::Credentials { source, .. } => return source.hint(),
             RegistryError::Busy { after: Some(after), .. } => {
                 format!("the registry wants to be asked again in {} s", after.as_secs())
             }

@@ -197,7 +197,7 @@ impl Session<'_> {
                 }
             }
             StatusCode::NOT_FOUND => refuse(absent(&path)),
-            _ => Err(RegistryError::answer(about, &response)),
+            _ => Err(self.answer(about, &response)),
         }
     }
 
@@ -208,7 +208,7 @@ impl Session<'_> {
         match response.status() {
             StatusCode::OK => Ok(Some(response)),
             StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(RegistryError::answer(about, &response)),
+            _ => Err(self.answer(about, &response)),
         }
     }
 

@@ -89,7 +89,7 @@ impl Session<'_> {
         match response.status() {
             StatusCode::OK => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
-            _ => Err(RegistryError::answer(about, &response)),
+            _ => Err(self.answer(about, &response)),
         }
     }
 
@@ -99,7 +99,7 @@ impl Session<'_> {
         let response = self.ask(about, || self.http.post(&url).header(CONTENT_LENGTH, 0)).await?;
         match response.status() {
             StatusCode::ACCEPTED => Ok(Upload { url: self.location(about, &response)?, at: 0 }),
-            _ => Err(RegistryError::answer(about, &response)),
+            _ => Err(self.answer(about, &response)),
         }
     }
 
@@ -136,7 +136,7 @@ impl Session<'_> {
         let response = self.watched(about, &at, share, self.send(about, make)).await?;
         match response.status() {
             StatusCode::ACCEPTED => Ok(response),
-            _ => Err(refused(about, &response)),
+            _ => Err(self.refused(about, &response)),
         }
     }
 
@@ -172,7 +172,17 @@ impl Session<'_> {
         let response = self.ask(about, make).await?;
         match response.status() {
             StatusCode::CREATED => Ok(()),
-            _ => Err(refused(about, &response)),
+            _ => Err(self.refused(about, &response)),
+        }
+    }
+
+    /// A part of an upload was refused; the registry may have forgotten it, or count its bytes in another way.
+    fn refused(&self, about: &Subject, response: &Response) -> RegistryError {
+        match response.status() {
+            StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => {
+                RegistryError::UploadLost { about: Box::new(about.clone()) }
+            }
+            _ => self.answer(about, response),
         }
     }
 
@@ -186,7 +196,7 @@ impl Session<'_> {
             let response = self.ask(&about, make).await?;
             match response.status().is_success() {
                 true => Ok(()),
-                false => Err(RegistryError::answer(&about, &response)),
+                false => Err(self.answer(&about, &response)),
             }
         })
         .await
@@ -196,14 +206,4 @@ impl Session<'_> {
 /// How many bytes of an upload an answer says that the registry has.
 fn received(response: &Response) -> Option<u64> {
     taken(response.headers().get(RANGE)?.to_str().ok()?)
-}
-
-/// A part of an upload was refused; the registry may have forgotten it, or count its bytes in another way.
-fn refused(about: &Subject, response: &Response) -> RegistryError {
-    match response.status() {
-        StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE => {
-            RegistryError::UploadLost { about: Box::new(about.clone()) }
-        }
-        _ => RegistryError::answer(about, response),
-    }
 }

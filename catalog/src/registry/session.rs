@@ -6,11 +6,14 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::RegistryError;
 use super::access::Access;
 use super::answer::place_of;
+use super::credentials::Credentials;
 use super::subject::Subject;
 use crate::error::CatalogError;
 use crate::reference::{Host, RegistryReference, Tag};
@@ -40,9 +43,11 @@ pub(super) struct Session<'a> {
     pub(super) purpose: Purpose,
     pub(super) http: Client,
     /// The address of the repository.
-    base: Url,
+    pub(super) base: Url,
     /// What the registry wants with every request, since it has said so.
     authorization: RefCell<Option<HeaderValue>>,
+    /// Who we are, since we were asked.
+    credentials: OnceCell<Option<Credentials>>,
 }
 
 impl<'a> Session<'a> {
@@ -68,7 +73,8 @@ impl<'a> Session<'a> {
         };
         let base = Url::parse(&format!("{scheme}://{host}/v2/{}/", reference.repository))
             .map_err(|error| RegistryError::setup(Subject::artifact(reference), error))?;
-        Ok(Session { reference, access, purpose, http, base, authorization: RefCell::new(None) })
+        let (authorization, credentials) = (RefCell::new(None), OnceCell::new());
+        Ok(Session { reference, access, purpose, http, base, authorization, credentials })
     }
 
     /// The tag that the reference means.
@@ -131,6 +137,29 @@ impl<'a> Session<'a> {
         RegistryError::Stalled { about: Box::new(about.clone()), seconds }
     }
 
+    /// Who we are to the registry; looked up once. Plain HTTP is for this machine's ears only.
+    pub(super) async fn credentials(&self, about: &Subject) -> Result<Option<Credentials>> {
+        if self.base.scheme() != "https" && !is_loopback(&self.base) {
+            return Ok(None);
+        }
+        let find = async || {
+            let (files, reference) = (self.access.credentials.clone(), self.reference.clone());
+            // Helper programs may take their time, which the other transfers can use.
+            match spawn_blocking(move || files.find(&reference)).await {
+                Ok(found) => found
+                    .map_err(|source| RegistryError::Credentials { about: Box::new(about.clone()), source }),
+                Err(error) => Err(RegistryError::setup(about.clone(), error)),
+            }
+        };
+        self.credentials.get_or_try_init(find).await.cloned()
+    }
+
+    /// What an answer means that is not a success.
+    pub(super) fn answer(&self, about: &Subject, response: &Response) -> RegistryError {
+        let user = self.credentials.get().and_then(|credentials| credentials.as_ref()).map(Credentials::user);
+        RegistryError::answer(about, user, response)
+    }
+
     /// Is it the registry itself, to whom alone we say who we are?
     fn is_home(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
@@ -188,7 +217,7 @@ fn is_safe(url: &Url, from: &Url) -> bool {
     is_web && url.username().is_empty() && url.password().is_none()
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().and_then(|host| host.parse::<Host>().ok());
     host.is_some_and(|host| host.is_loopback())
 }

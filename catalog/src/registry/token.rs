@@ -1,24 +1,25 @@
-//! The token that a registry gives to anybody who asks (the "token authentication" of the distribution project;
-//! RFC 6750 for the header). Docker Hub and GHCR want one even for what is public.
+//! Saying who we are, to a registry that asks: with a token of its service, or with name and password.
+//!
+//! Secrets go to the registry itself and to a service of its domain, and never over plain HTTP to another machine.
 
-use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::header::HeaderValue;
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::RegistryError;
+use super::answer::place_of;
+use super::challenge::Challenge;
+use super::credentials::Credentials;
 use super::session::{Purpose, Result, Session};
 use super::subject::Subject;
 use crate::error::CatalogError;
 
 /// Longest answer of a token service, in bytes. Real ones are below 16 KiB.
 const TOKEN_MAX: u64 = 64 << 10;
-
-/// Where to get a token.
-#[derive(Debug, PartialEq, Eq)]
-struct Challenge {
-    realm: String,
-    service: Option<String>,
-}
+/// What we call ourselves to a token service.
+const CLIENT: &str = "tenon";
 
 /// What a token service answers; the name of the field depends on its age.
 #[derive(Deserialize)]
@@ -28,108 +29,149 @@ struct Answer {
 }
 
 impl Session<'_> {
-    /// What to send with requests, after `refusal` of one about `about`: a token for nobody in particular.
+    /// The header `Authorization` to send, after `refusal` of a request about `about`; `None` where there is nothing
+    /// to say.
     pub(super) async fn authorize(&self, about: &Subject, refusal: &Response) -> Result<Option<HeaderValue>> {
-        let headers = refusal.headers().get_all(WWW_AUTHENTICATE).iter();
-        let Some(challenge) = headers.filter_map(|header| Challenge::parse(header.to_str().ok()?)).next()
-        else {
-            return Ok(None);
+        let Some(challenge) = Challenge::of(refusal.headers()) else { return Ok(None) };
+        let credentials = self.credentials(about).await?;
+        let header = match (challenge, credentials) {
+            (Challenge::Bearer { .. }, Some(Credentials::Registry(token))) => bearer(&token),
+            (Challenge::Bearer { realm, service }, credentials) => {
+                match self.token(about, &realm, service, credentials).await? {
+                    Some(token) => bearer(&token),
+                    None => return Ok(None),
+                }
+            }
+            (Challenge::Basic, Some(Credentials::Password { user, password })) => basic(&user, &password),
+            (Challenge::Basic, _) => return Ok(None),
         };
-        let refuse = |error| RegistryError::received(about, error);
-        let url = self.token_address(about, &challenge)?;
-        let response = self.in_time(about, self.get_token(about, url)).await?;
-        let bytes = self.body(about, response, TOKEN_MAX, "token").await?;
-        let answer: Answer = serde_json::from_slice(&bytes)
-            .map_err(|source| refuse(CatalogError::Json { what: "token".into(), source }))?;
-        answer.token.or(answer.access_token).map(|token| bearer(&token).map_err(refuse)).transpose()
+        header.map(Some).map_err(|error| RegistryError::received(about, error))
     }
 
-    fn token_address(&self, about: &Subject, challenge: &Challenge) -> Result<Url> {
-        let url = Url::parse(&challenge.realm).map_err(|error| {
-            let error = CatalogError::malformed("address of the token service", error.to_string());
-            RegistryError::received(about, error)
+    /// Asks a token service, as whoever the credentials say or as nobody in particular.
+    async fn token(
+        &self,
+        about: &Subject,
+        realm: &str,
+        service: Option<String>,
+        credentials: Option<Credentials>,
+    ) -> Result<Option<String>> {
+        let refuse = |error| RegistryError::received(about, error);
+        let url = Url::parse(realm).map_err(|error| {
+            refuse(CatalogError::malformed("address of the token service", error.to_string()))
         })?;
         let mut url = self.safe(about, url)?;
+        if credentials.is_some() && !is_kin(&url, &self.base) {
+            let (about, place) = (Box::new(about.clone()), place_of(&url));
+            return Err(RegistryError::ForeignRealm { about, place });
+        }
+        let mut asked: Vec<(&str, String)> = vec![("scope", self.scope())];
+        asked.extend(service.map(|service| ("service", service)));
+        let request = match credentials {
+            Some(Credentials::Identity(token)) => {
+                let grant =
+                    [("grant_type", "refresh_token"), ("client_id", CLIENT), ("refresh_token", &token)];
+                asked.extend(grant.map(|(key, value)| (key, value.to_owned())));
+                self.http.post(url).form(&asked)
+            }
+            credentials => {
+                url.query_pairs_mut().extend_pairs(&asked);
+                let request = self.http.get(url);
+                match credentials {
+                    Some(Credentials::Password { user, password }) => {
+                        request.basic_auth(user, Some(password))
+                    }
+                    _ => request,
+                }
+            }
+        };
+        let response = self
+            .in_time(about, async { request.send().await.map_err(|error| RegistryError::http(about, error)) })
+            .await?;
+        if response.status() != StatusCode::OK {
+            return Err(self.answer(about, &response));
+        }
+        let bytes = self.body(about, response, TOKEN_MAX, "token").await?;
+        // The parser's own message may quote a secret.
+        let answer: Answer = serde_json::from_slice(&bytes)
+            .map_err(|_| refuse(CatalogError::malformed("token", "it is not the JSON of a token service")))?;
+        Ok(answer.token.or(answer.access_token))
+    }
+
+    /// What the token is for (distribution project, "Token Scope Documentation").
+    fn scope(&self) -> String {
         let actions = match self.purpose {
             Purpose::Pull => "pull",
             Purpose::Push => "pull,push",
         };
-        let scope = format!("repository:{}:{actions}", self.reference.repository);
-        url.query_pairs_mut().append_pair("scope", &scope);
-        if let Some(service) = &challenge.service {
-            url.query_pairs_mut().append_pair("service", service);
-        }
-        Ok(url)
-    }
-
-    async fn get_token(&self, about: &Subject, url: Url) -> Result<Response> {
-        let response = self.http.get(url).send().await;
-        let response = response.map_err(|error| RegistryError::http(about, error))?;
-        match response.status() {
-            StatusCode::OK => Ok(response),
-            _ => Err(RegistryError::answer(about, &response)),
-        }
+        format!("repository:{}:{actions}", self.reference.repository)
     }
 }
 
-/// The header `Authorization` with a token (RFC 6750 section 2.1), kept out of logs.
+/// May the service at `realm` have credentials for the registry at `home`? A host of the same domain may: Docker Hub is
+/// `registry-1.docker.io` and `auth.docker.io`, GitLab `registry.gitlab.com` and `gitlab.com`.
+fn is_kin(realm: &Url, home: &Url) -> bool {
+    let (Some(realm_host), Some(host)) = (realm.host_str(), home.host_str()) else { return false };
+    if realm_host == host {
+        return true;
+    }
+    match host.split_once('.') {
+        // A domain of one label is everybody's; so is a part of an address.
+        Some((_, domain)) if domain.contains('.') && home.domain().is_some() => {
+            realm_host == domain || realm_host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+        }
+        _ => false,
+    }
+}
+
+/// The header `Authorization` with a token (RFC 6750 section 2.1).
 fn bearer(token: &str) -> std::result::Result<HeaderValue, CatalogError> {
-    let value = HeaderValue::try_from(format!("Bearer {token}"));
+    secret(format!("Bearer {token}"))
+}
+
+/// The same with name and password (RFC 7617 section 2).
+fn basic(user: &str, password: &str) -> std::result::Result<HeaderValue, CatalogError> {
+    secret(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
+}
+
+/// A header that the HTTP client keeps out of its logs.
+fn secret(text: String) -> std::result::Result<HeaderValue, CatalogError> {
+    let value = HeaderValue::try_from(text);
     let mut value = value.map_err(|_| CatalogError::malformed("token", "it does not fit into a header"))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-impl Challenge {
-    /// Reads `Bearer realm="…",service="…"`; other schemes are not for anybody.
-    fn parse(header: &str) -> Option<Challenge> {
-        let (scheme, mut rest) = header.trim().split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let (mut realm, mut service) = (None, None);
-        while let Some((key, value, behind)) = parameter(rest) {
-            match key.to_ascii_lowercase().as_str() {
-                "realm" => realm = Some(value.to_owned()),
-                "service" => service = Some(value.to_owned()),
-                _ => {}
-            }
-            rest = behind;
-        }
-        Some(Challenge { realm: realm?, service })
-    }
-}
-
-/// The first `key="value"` of a list, and what stands behind it.
-fn parameter(text: &str) -> Option<(&str, &str, &str)> {
-    let (key, behind) = text.split_once("=\"")?;
-    let (value, behind) = behind.split_once('"')?;
-    Some((key.trim_matches([',', ' ']), value, behind))
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
-    fn a_challenge_says_where_to_get_a_token() {
-        let header =
-            r#"Bearer realm="https://auth.example/token", service="reg,1",scope="repository:a:pull,push""#;
-        let found = Challenge::parse(header).unwrap();
-        assert_eq!(found.realm, "https://auth.example/token");
-        assert_eq!(found.service.as_deref(), Some("reg,1"));
-        assert!(Challenge::parse(r#"bearer Realm="x""#).is_some());
-        for other in ["", "Bearer", r#"Basic realm="x""#, r#"Bearer service="x""#, r#"Bearer realm="x"#] {
-            assert_eq!(Challenge::parse(other), None, "{other}");
+    fn only_hosts_of_the_domain_get_credentials() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        for (home, realm, kin) in [
+            ("https://ghcr.io", "https://ghcr.io/token", true),
+            ("https://registry-1.docker.io", "https://auth.docker.io/token", true),
+            ("https://registry.gitlab.com", "https://gitlab.com/jwt/auth", true),
+            ("https://registry.example.org:5000", "https://registry.example.org:5001/", true),
+            ("https://ghcr.io", "https://evil.io/token", false),
+            ("https://ghcr.io", "https://ghcr.io.evil.example/token", false),
+            ("https://r.example.org", "https://evilexample.org/token", false),
+            ("https://r.example.org", "https://example.org.evil.org/token", false),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token", true),
+            ("http://127.0.0.1:5000", "http://1.0.0.1/token", false),
+            ("http://127.0.0.1:5000", "http://127.0.0.2/token", false),
+        ] {
+            assert_eq!(is_kin(&url(realm), &url(home)), kin, "{home} {realm}");
         }
     }
 
-    proptest! {
-        #[test]
-        fn any_header_is_parsed_or_refused(header in "(Bearer )?[a-z=\", ]{0,40}") {
-            let _ = Challenge::parse(&header);
-        }
+    #[test]
+    fn a_header_is_what_the_standard_says_and_is_not_shown() {
+        // The example of RFC 7617 section 2.
+        let header = basic("Aladdin", "open sesame").unwrap();
+        assert_eq!(header.to_str().unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert!(!format!("{header:?}").contains("QWxh"));
+        assert!(bearer("a\nb").is_err());
     }
 }

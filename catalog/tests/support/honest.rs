@@ -26,7 +26,7 @@ pub(crate) const PATIENCE: Patience = Patience {
 };
 
 pub(crate) fn access() -> Access {
-    Access { patience: PATIENCE }
+    Access { patience: PATIENCE, ..Access::default() }
 }
 
 pub(crate) fn reference(address: SocketAddr, rest: &str) -> RegistryReference {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +21,21 @@ pub(crate) struct RealRegistry {
 
 impl RealRegistry {
     pub(crate) fn start() -> RealRegistry {
+        RealRegistry::start_with(|_| String::new())
+    }
+
+    /// One that `somebody` gets into with the password `open sesame`.
+    pub(crate) fn start_with_password() -> RealRegistry {
+        RealRegistry::start_with(|dir| {
+            let file = dir.join("htpasswd");
+            // bcrypt by crypt(3) of glibc.
+            std::fs::write(&file, "somebody:$2b$04$SHgScrewOL8G3IebPfYBGO7LiSsYPpPMwcQahlR8Igpvnefsw9a2q\n")
+                .unwrap();
+            format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", file.display())
+        })
+    }
+
+    fn start_with(settings: impl FnOnce(&Path) -> String) -> RealRegistry {
         let dir = tempfile::tempdir().unwrap();
         let unpacked = dir.path().join("deb");
         let status = Command::new("dpkg").arg("-x").arg(package()).arg(&unpacked).status().unwrap();
@@ -29,8 +44,9 @@ impl RealRegistry {
         let config = dir.path().join("config.yml");
         let storage = dir.path().join("storage");
         let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n",
-            storage.display()
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n{}",
+            storage.display(),
+            settings(dir.path())
         );
         std::fs::write(&config, text).unwrap();
         let process = Command::new(unpacked.join("usr/bin/docker-registry"))

@@ -1,20 +1,20 @@
 //! `extbuild push`
 
-use catalog::{Access, Registry};
+use catalog::Registry;
 use terminal::{Failure, Progress};
 
 use super::{find, registry_of};
 use crate::cli::PushArgs;
 
 pub(crate) fn run(args: PushArgs) -> Result<(), Failure> {
-    let PushArgs { from, to, fit } = args;
+    let PushArgs { from, to, fit, registry } = args;
     let to = registry_of(to)?;
     let (layout, manifest) = find(from)?;
     if !fit.kernels.is_empty() {
         fit.read(&layout, &manifest)?;
     }
     let progress = Progress::bytes("sending", 0);
-    let registry = Registry::new(to.clone(), Access::default());
+    let registry = Registry::new(to.clone(), registry.access());
     let pushed = registry.push(&layout, &manifest, &mut |far| progress.of(far.done, far.total))?;
     drop(progress);
     for broken in &pushed.skipped {
