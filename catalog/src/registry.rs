@@ -2,7 +2,8 @@
 //!
 //! A registry is a stranger that may be hostile: every answer is bounded in size, everything that is stored was
 //! named by a digest first, and a tag is looked up once. It learns who we are when it asks, and where credentials for
-//! it are; nobody else does. TLS is spoken with all but this machine (`localhost`, `127.0.0.0/8`, `[::1]`).
+//! it are; nobody else does. TLS is spoken with all but this machine (`localhost`, `127.0.0.0/8`, `[::1]`), unless a user
+//! says otherwise ([`Access`]).
 //!
 //! What passes by itself is tried again, with growing waits, and a transfer that broke off goes on where it was
 //! ([`Patience`]). Credentials and redirects obey rules of their own: `session.rs`.

@@ -13,17 +13,23 @@ pub(crate) struct RegistryArgs {
     /// Take name and password from this file [default: where podman login and docker login leave them]
     #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
     auth_file: Option<PathBuf>,
+    /// Trust these certificate authorities (PEM) besides the system's, with the loopback interface too
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Speak plain HTTP, without credentials; anybody between here and there can listen
+    #[arg(long, conflicts_with = "ca_file")]
+    plain_http: bool,
 }
 
 impl RegistryArgs {
     /// The same in the words of the room that does it.
     pub(crate) fn access(self) -> Access {
-        let RegistryArgs { auth_file } = self;
+        let RegistryArgs { auth_file, ca_file, plain_http } = self;
         let uid = rustix::process::getuid().as_raw();
         let credentials = match auth_file {
             Some(file) => CredentialFiles::only(file),
             None => CredentialFiles::usual(|name| std::env::var_os(name), uid),
         };
-        Access { credentials, ..Access::default() }
+        Access { credentials, ca_file, plain_http, ..Access::default() }
     }
 }

@@ -1,5 +1,6 @@
 //! How registries are reached: what a user may choose about it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credentials::CredentialFiles;
@@ -9,6 +10,11 @@ use super::credentials::CredentialFiles;
 pub struct Access {
     /// Where to look for who we are, once a registry asks.
     pub credentials: CredentialFiles,
+    /// A file of certificates (PEM) of authorities that are trusted besides the system's. With one, TLS is spoken with
+    /// this machine too.
+    pub ca_file: Option<PathBuf>,
+    /// Speak plain HTTP, whoever the registry is; credentials stay here then, unless it is this machine.
+    pub plain_http: bool,
     /// How long to bear with a registry that fails.
     pub patience: Patience,
 }

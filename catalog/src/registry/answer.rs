@@ -1,6 +1,7 @@
 //! What an answer of a registry, or the lack of one, means.
 
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -42,6 +43,9 @@ impl RegistryError {
             return RegistryError::LedAstray { about: boxed, place: place.clone() };
         }
         let error = error.without_url();
+        if is_about_tls(&error) {
+            return RegistryError::Untrusted { about: boxed, source: Box::new(error) };
+        }
         match error.is_connect() {
             true => RegistryError::Unreachable { about: boxed, source: Box::new(error) },
             false => RegistryError::Interrupted { about: boxed, source: Box::new(error) },
@@ -70,6 +74,8 @@ impl RegistryError {
             | RegistryError::Denied { .. }
             | RegistryError::Answer { .. }
             | RegistryError::LedAstray { .. }
+            | RegistryError::Untrusted { .. }
+            | RegistryError::Authorities { .. }
             | RegistryError::ForeignRealm { .. }
             | RegistryError::Credentials { .. }
             | RegistryError::Sent { .. }
@@ -78,6 +84,19 @@ impl RegistryError {
             | RegistryError::Local(_) => None,
         }
     }
+}
+
+/// Did TLS refuse? An `io::Error` hides what it wraps from `source`.
+fn is_about_tls(error: &reqwest::Error) -> bool {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped.map_or_else(|| error.source(), |wrapped| Some(wrapped as &dyn Error));
+    }
+    false
 }
 
 /// Scheme, host and port: what follows may hold a secret.

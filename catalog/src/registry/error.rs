@@ -1,6 +1,7 @@
 //! What can go wrong with a registry, in sentences that name it and what was asked of it.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use spec::{Diagnose, Digest, Outcome};
@@ -32,6 +33,26 @@ pub enum RegistryError {
         /// What was asked for.
         about: Box<Subject>,
         /// What the system said.
+        #[source]
+        source: Cause,
+    },
+    /// The registry cannot show that it is the one that it should be.
+    #[error("registry {} has no certificate to trust for {about}", about.host())]
+    Untrusted {
+        /// What was asked for.
+        about: Box<Subject>,
+        /// What is wrong with the certificate, or with TLS.
+        #[source]
+        source: Cause,
+    },
+    /// The certificates of authorities that a user named cannot be read.
+    #[error("{} is not a file of certificates in PEM, for {about}", path.display())]
+    Authorities {
+        /// What was to be done.
+        about: Box<Subject>,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         #[source]
         source: Cause,
     },
@@ -158,10 +179,12 @@ impl Diagnose for RegistryError {
         match self {
             RegistryError::Sent { source, .. } | RegistryError::Local(source) => source.outcome(),
             RegistryError::OtherDigest { .. }
+            | RegistryError::Untrusted { .. }
             | RegistryError::LedAstray { .. }
             | RegistryError::ForeignRealm { .. } => Outcome::Refused,
             RegistryError::Credentials { source, .. } => source.outcome(),
             RegistryError::Setup { .. }
+            | RegistryError::Authorities { .. }
             | RegistryError::Unreachable { .. }
             | RegistryError::Interrupted { .. }
             | RegistryError::CutShort { .. }
@@ -177,11 +200,15 @@ impl Diagnose for RegistryError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            RegistryError::Untrusted { .. } => {
+                "name the authority of its certificate: --ca-file FILE; or --plain-http, if it has no TLS and nobody else can listen".into()
+            }
+            RegistryError::Authorities { .. } => "name a file with lines BEGIN CERTIFICATE: --ca-file FILE".into(),
             RegistryError::Setup { .. } => "look at what the system says above".into(),
             RegistryError::Unreachable { about, .. } if about.host().is_loopback() => {
                 format!("start the registry on {}, or name another one", about.host())
             }
-            RegistryError::Unreachable { .. } => "check the host name, the port and the network".into(),
+            RegistryError::Unreachable { .. } => "check host name, port and network, and whether it speaks TLS; if not: --plain-http".into(),
             RegistryError::Interrupted { .. }
             | RegistryError::CutShort { .. }
             | RegistryError::Stalled { .. }

@@ -1,11 +1,14 @@
 //! The connection of one transfer: who is asked, how, and what may be sent where.
 
 use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -14,6 +17,7 @@ use super::RegistryError;
 use super::access::Access;
 use super::answer::place_of;
 use super::credentials::Credentials;
+use super::error::Cause;
 use super::subject::Subject;
 use crate::error::CatalogError;
 use crate::reference::{Host, RegistryReference, Tag};
@@ -22,6 +26,8 @@ use crate::reference::{Host, RegistryReference, Tag};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How many redirects are followed. Registries use one, to where their blobs are.
 const REDIRECTS: usize = 5;
+/// How much of a file of authorities is read, in bytes: several times what a system has.
+const AUTHORITIES_MAX: u64 = 4 << 20;
 /// What we call ourselves.
 const USER_AGENT: &str = concat!("tenon/", env!("CARGO_PKG_VERSION"));
 /// The name that images of Docker Hub are written with, and the host that serves them
@@ -56,9 +62,14 @@ impl<'a> Session<'a> {
         access: &'a Access,
         purpose: Purpose,
     ) -> Result<Session<'a>> {
-        let failed = |error| RegistryError::setup(Subject::artifact(reference), error);
-        let plain = reference.host.is_loopback();
+        // What is wrong with certificates comes out when they are put to use.
+        let failed = |error: reqwest::Error| match &access.ca_file {
+            Some(path) => unusable(reference, path, error),
+            None => RegistryError::setup(Subject::artifact(reference), error),
+        };
+        let plain = access.plain_http || (reference.host.is_loopback() && access.ca_file.is_none());
         let http = Client::builder()
+            .tls_certs_merge(authorities(reference, access)?)
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT)
             .https_only(!plain)
@@ -186,6 +197,28 @@ impl<'a> Session<'a> {
     }
 }
 
+/// The authorities that are trusted besides the system's.
+fn authorities(reference: &RegistryReference, access: &Access) -> Result<Vec<Certificate>> {
+    let Some(path) = &access.ca_file else { return Ok(Vec::new()) };
+    let bytes = read_bounded(path).map_err(|error| unusable(reference, path, error))?;
+    let found = Certificate::from_pem_bundle(&bytes).map_err(|error| unusable(reference, path, error))?;
+    match found.is_empty() {
+        true => Err(unusable(reference, path, "there is no certificate in it")),
+        false => Ok(found),
+    }
+}
+
+fn unusable(reference: &RegistryReference, path: &Path, source: impl Into<Cause>) -> RegistryError {
+    let about = Box::new(Subject::artifact(reference));
+    RegistryError::Authorities { about, path: path.to_owned(), source: source.into() }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(AUTHORITIES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A redirect that is not followed.
 #[derive(Debug, thiserror::Error)]
 #[error("the redirect to {place} is not followed")]
@@ -193,7 +226,7 @@ pub(super) struct Astray {
     pub(super) place: String,
 }
 
-/// Plain HTTP leads to plain HTTP on this machine only, and TLS to TLS. The HTTP client does not take along what we said
+/// Plain HTTP leads to plain HTTP on this machine or at the same place only, and TLS to TLS. The HTTP client does not take along what we said
 /// of ourselves, unless scheme, host and port stay the same.
 fn follow_safely(attempt: Attempt<'_>) -> Action {
     let followed = attempt.previous().len();
@@ -210,7 +243,7 @@ fn follow_safely(attempt: Attempt<'_>) -> Action {
 fn is_safe(url: &Url, from: &Url) -> bool {
     let is_web = match url.scheme() {
         "https" => true,
-        "http" => from.scheme() == "http" && is_loopback(url),
+        "http" => from.scheme() == "http" && (is_loopback(url) || url.origin() == from.origin()),
         _ => false,
     };
     // A name in an address would be sent as credentials.
@@ -238,6 +271,9 @@ mod tests {
             ("http://127.0.0.1:5000/x", "http://[::1]/y", true),
             ("http://127.0.0.1:5000/x", "http://169.254.169.254/y", false),
             ("http://127.0.0.1:5000/x", "http://a.example/y", false),
+            ("http://a.example/x", "http://a.example/y", true),
+            ("http://a.example/x", "http://a.example:81/y", false),
+            ("http://a.example/x", "http://b.example/y", false),
             ("https://a.example/x", "https://user@a.example/y", false),
             ("https://a.example/x", "https://:word@a.example/y", false),
             ("https://a.example/x", "ftp://a.example/y", false),
