@@ -29,7 +29,7 @@ pub use artifact::{Artifact, tag_of};
 pub use descriptor::Descriptor;
 pub use error::CatalogError;
 pub use layout::{Entry, Layout};
-pub use reference::{LayoutReference, Reference, RegistryReference, Selector, Tag};
+pub use reference::{LayoutReference, Reference, RegistryReference, Repository, Selector, Tag};
 pub use referrers::Signatures;
 #[cfg(feature = "registry")]
 pub use registry::{Access, Progress, Registry, RegistryError};

@@ -33,18 +33,22 @@ use std::path::Path;
 use crate::descriptor::Descriptor;
 use crate::error::CatalogError;
 use crate::layout::Layout;
-use crate::reference::RegistryReference;
+use crate::reference::{RegistryReference, Repository};
 pub use access::{Access, Patience};
 pub use credentials::{CredentialFiles, CredentialsError};
 pub use error::RegistryError;
 use session::{Purpose, Session};
 pub use subject::Subject;
 
+/// How many blobs are on their way at a time. An extension has four at most; each takes a few pieces of memory.
+const TRANSFERS: usize = 4;
+
 /// A repository of a registry, for one artifact. Making one does not connect.
 #[derive(Debug, Clone)]
 pub struct Registry {
     reference: RegistryReference,
     access: Access,
+    mount_from: Option<Repository>,
 }
 
 /// How far a transfer is.
@@ -79,7 +83,12 @@ pub struct Pushed {
 impl Registry {
     /// The artifact at `reference`, reached as `access` says.
     pub fn new(reference: RegistryReference, access: Access) -> Registry {
-        Registry { reference, access }
+        Registry { reference, access, mount_from: None }
+    }
+
+    /// Lets a push take blobs over from another repository of the same registry, where it has them, and not send them.
+    pub fn mounting_from(self, repository: Option<Repository>) -> Registry {
+        Registry { mount_from: repository, ..self }
     }
 
     /// Sends an extension of `layout` and its signatures; what the registry has already is not sent again.
@@ -91,7 +100,10 @@ impl Registry {
         extension: &Descriptor,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Pushed, RegistryError> {
-        self.run(Purpose::Push, async |session| push::push(session, layout, extension, progress).await)
+        let mount_from = self.mount_from.as_ref();
+        self.run(Purpose::Push { mount_from }, async |session| {
+            push::push(session, layout, extension, progress).await
+        })
     }
 
     /// Brings an extension and its signatures into the layout at `dir`, where it gets the tag `NAME-VERSION` of its
@@ -106,7 +118,7 @@ impl Registry {
 
     fn run<T>(
         &self,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
         work: impl AsyncFnOnce(&Session<'_>) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         // Fails only where the program has chosen a provider already, which is as good.

@@ -137,7 +137,7 @@ fn a_token_service_gets_the_password_and_the_registry_the_token() {
         guarded("Bearer t0", move |_| format!("Bearer realm=\"http://{service}/t\",service=\"s\""));
     pull_as(address, &address.to_string(), &password()).unwrap();
     assert_eq!(authorizations(&asked), [Some(format!("Basic {SOMEBODY}"))]);
-    assert_eq!(asked.lock().unwrap()[0].path, "/t?scope=repository%3Aext%2Fhello%3Apull&service=s");
+    assert_eq!(asked.lock().unwrap()[0].path, "/t?service=s&scope=repository%3Aext%2Fhello%3Apull");
     let sent = authorizations(&log);
     assert!(sent.iter().flatten().all(|value| value == "Bearer t0"), "{sent:?}");
 }

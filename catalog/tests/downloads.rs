@@ -9,15 +9,15 @@ mod server;
 mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use catalog::registry::Patience;
 use catalog::{Access, CatalogError, Registry, RegistryError};
 use honest::{Honest, PATIENCE, REPOSITORY, access, pull, reference, refused, refused_with, sent};
 use server::{Answer, Body, Request, serve};
-use spec::{Diagnose, Outcome};
-use support::{image_bytes, new_store};
+use spec::{Diagnose, Digest, Outcome};
+use support::{BUNDLE, image_bytes, new_store};
 
 const BYTES: &str = "application/octet-stream";
 
@@ -278,4 +278,32 @@ fn a_redirect_leads_to_this_machine_or_nowhere() {
     let error = refused(address, "ext/hello:1.0.0");
     assert!(matches!(error, RegistryError::LedAstray { .. }), "{error:?}");
     assert!(asked.lock().unwrap().len() < 10);
+}
+
+#[test]
+fn blobs_come_at_the_same_time() {
+    let honest = Honest::new();
+    let (waiting, arrived) = (Arc::new((Mutex::new(0), Condvar::new())), Duration::from_secs(10));
+    let address = serve(move |request| {
+        // Image, paths and kernel ABI record: none is given before all are asked for.
+        let is_layer =
+            request.path.contains("/blobs/") && !request.path.contains(&honest.config.digest.to_string());
+        if is_layer && !request.path.contains(&Digest::of(BUNDLE).to_string()) {
+            let (count, changed) = waiting.as_ref();
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            changed.notify_all();
+            let (_count, late) = changed.wait_timeout_while(count, arrived, |count| *count < 3).unwrap();
+            if late.timed_out() {
+                return Answer::status("400 Bad Request");
+            }
+        }
+        honest.answer(request)
+    });
+    let (_dir, store) = new_store();
+    let mut seen = Vec::new();
+    let registry = Registry::new(reference(address, "ext/hello:1.0.0"), access());
+    registry.pull(store.dir(), &mut |progress| seen.push(progress)).unwrap();
+    assert!(seen.is_sorted_by_key(|progress| progress.done));
+    assert_eq!(seen.last().map(|last| last.done), seen.last().map(|last| last.total));
 }

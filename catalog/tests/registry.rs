@@ -284,7 +284,7 @@ fn serve_with_token(token: Answer) -> SocketAddr {
     let Honest { answers, .. } = Honest::new();
     serve(move |request| match (request.path.split('?').next(), request.header("authorization")) {
         (Some("/token"), _) => {
-            assert_eq!(request.path, "/token?scope=repository%3Aext%2Fhello%3Apull&service=test");
+            assert_eq!(request.path, "/token?service=test&scope=repository%3Aext%2Fhello%3Apull");
             token.clone()
         }
         (_, Some("Bearer open-sesame")) => {

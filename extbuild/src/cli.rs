@@ -5,7 +5,7 @@ mod key;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use catalog::Reference;
+use catalog::{Reference, Repository};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use kabi::{SignatureRule, SymbolName};
 use spec::{Arch, TreePath};
@@ -376,6 +376,9 @@ pub(crate) struct PushArgs {
     pub to: Reference,
     #[command(flatten)]
     pub fit: RequireFitArgs,
+    /// Another repository of the registry: what it has already is taken over from there and not sent
+    #[arg(long, value_name = "REPOSITORY")]
+    pub mount_from: Option<Repository>,
     #[command(flatten)]
     pub registry: RegistryArgs,
 }

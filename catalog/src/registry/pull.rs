@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use spec::artifact::limits;
 
-use super::meter::Meter;
+use super::meter::{Meter, Share};
 use super::session::Session;
-use super::{Progress, Pulled, RegistryError};
+use super::{Progress, Pulled, RegistryError, TRANSFERS};
 use crate::artifact::{Parts, parse_config};
 use crate::descriptor::Descriptor;
 use crate::document::Manifest;
@@ -47,14 +48,23 @@ async fn fetch(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Staged>, RegistryError> {
     let meter = Meter::new(parts.blobs(), progress);
-    let mut staged = Vec::new();
-    for blob in parts.blobs() {
-        let share = meter.share(blob);
-        if *blob != parts.config && !store.has(blob) {
-            staged.push(session.large_blob(blob, store, &share).await?);
-        }
-        share.complete();
-    }
+    let fetches = parts.blobs().map(|blob| fetch_blob(session, parts, blob, store, meter.share(blob)));
+    let staged: Vec<Option<Staged>> = stream::iter(fetches).buffer_unordered(TRANSFERS).try_collect().await?;
+    Ok(staged.into_iter().flatten().collect())
+}
+
+async fn fetch_blob(
+    session: &Session<'_>,
+    parts: &Parts,
+    blob: &Descriptor,
+    store: &Store,
+    share: Share<'_>,
+) -> Result<Option<Staged>, RegistryError> {
+    let staged = match *blob == parts.config || store.has(blob) {
+        true => None,
+        false => Some(session.large_blob(blob, store, &share).await?),
+    };
+    share.complete();
     Ok(staged)
 }
 

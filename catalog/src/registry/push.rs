@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use spec::artifact::{limits, media};
 
 use super::content::Content;
-use super::meter::Meter;
+use super::meter::{Meter, Share};
 use super::receive::HasApi;
 use super::session::Session;
 use super::subject::Subject;
-use super::{Progress, Pushed, RegistryError};
+use super::{Progress, Pushed, RegistryError, TRANSFERS};
 use crate::artifact::Parts;
 use crate::blobs;
 use crate::descriptor::Descriptor;
@@ -50,12 +51,19 @@ async fn send_blobs(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), RegistryError> {
     let meter = Meter::new(parts.blobs(), progress);
-    for blob in parts.blobs() {
-        // A blob that is damaged on this side is a local error, not an answer of the registry.
-        let file = blobs::open_checked(layout.dir(), blob)?;
-        session.put_blob(blob, &Content::File(Arc::new(file)), &meter.share(blob)).await?;
-    }
-    Ok(())
+    let sends = parts.blobs().map(|blob| send_blob(session, layout, blob, meter.share(blob)));
+    stream::iter(sends).buffer_unordered(TRANSFERS).try_collect().await
+}
+
+async fn send_blob(
+    session: &Session<'_>,
+    layout: &Layout,
+    blob: &Descriptor,
+    share: Share<'_>,
+) -> Result<(), RegistryError> {
+    // A blob that is damaged on this side is a local error, not an answer of the registry.
+    let file = blobs::open_checked(layout.dir(), blob)?;
+    session.put_blob(blob, &Content::File(Arc::new(file)), &share).await
 }
 
 /// Stores the manifest under the tag, or under its digest where the reference has only that, and looks.

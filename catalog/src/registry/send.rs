@@ -15,7 +15,7 @@ use super::content::Content;
 use super::meter::Share;
 use super::range::taken;
 use super::retry::Tries;
-use super::session::{Result, Session};
+use super::session::{Purpose, Result, Session};
 use super::subject::Subject;
 use crate::descriptor::Descriptor;
 
@@ -67,7 +67,10 @@ impl Session<'_> {
         }
         let open = match upload.clone() {
             Some(open) => self.resume(about, blob, open).await?,
-            None => self.start(about).await?,
+            None => match self.mount_or_start(about, blob).await? {
+                Some(open) => open,
+                None => return Ok(()),
+            },
         };
         let open = upload.insert(open);
         share.at(open.at);
@@ -90,6 +93,21 @@ impl Session<'_> {
             StatusCode::OK => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
             _ => Err(self.answer(about, &response)),
+        }
+    }
+
+    /// Takes the blob over from the repository that the user has named; opens a session where that does not go.
+    async fn mount_or_start(&self, about: &Subject, blob: &Descriptor) -> Result<Option<Upload>> {
+        let Purpose::Push { mount_from: Some(from) } = self.purpose else {
+            return self.start(about).await.map(Some);
+        };
+        let url = self.address(&format!("blobs/uploads/?mount={}&from={from}", blob.digest));
+        let response = self.ask(about, || self.http.post(&url).header(CONTENT_LENGTH, 0)).await?;
+        match response.status() {
+            StatusCode::CREATED => Ok(None),
+            StatusCode::ACCEPTED => Ok(Some(Upload { url: self.location(about, &response)?, at: 0 })),
+            // A registry that does not mount, or not for us, may take the bytes.
+            _ => self.start(about).await.map(Some),
         }
     }
 

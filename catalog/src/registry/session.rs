@@ -20,7 +20,7 @@ use super::credentials::Credentials;
 use super::error::Cause;
 use super::subject::Subject;
 use crate::error::CatalogError;
-use crate::reference::{Host, RegistryReference, Tag};
+use crate::reference::{Host, RegistryReference, Repository, Tag};
 
 /// How long a host may take to accept a connection, its name lookup included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -38,15 +38,18 @@ pub(super) type Result<T> = std::result::Result<T, RegistryError>;
 
 /// What a transfer does to the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum Purpose<'a> {
     Pull,
-    Push,
+    Push {
+        /// A repository of the same registry that may have some of the blobs.
+        mount_from: Option<&'a Repository>,
+    },
 }
 
 pub(super) struct Session<'a> {
     pub(super) reference: &'a RegistryReference,
     pub(super) access: &'a Access,
-    pub(super) purpose: Purpose,
+    pub(super) purpose: Purpose<'a>,
     pub(super) http: Client,
     /// The address of the repository.
     pub(super) base: Url,
@@ -60,7 +63,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(
         reference: &'a RegistryReference,
         access: &'a Access,
-        purpose: Purpose,
+        purpose: Purpose<'a>,
     ) -> Result<Session<'a>> {
         // What is wrong with certificates comes out when they are put to use.
         let failed = |error: reqwest::Error| match &access.ca_file {

@@ -15,6 +15,7 @@ use super::credentials::Credentials;
 use super::session::{Purpose, Result, Session};
 use super::subject::Subject;
 use crate::error::CatalogError;
+use crate::reference::Repository;
 
 /// Longest answer of a token service, in bytes. Real ones are below 16 KiB.
 const TOKEN_MAX: u64 = 64 << 10;
@@ -65,16 +66,18 @@ impl Session<'_> {
             let (about, place) = (Box::new(about.clone()), place_of(&url));
             return Err(RegistryError::ForeignRealm { about, place });
         }
-        let mut asked: Vec<(&str, String)> = vec![("scope", self.scope())];
-        asked.extend(service.map(|service| ("service", service)));
+        let mut asked: Vec<(&str, String)> =
+            service.map(|service| ("service", service)).into_iter().collect();
         let request = match credentials {
             Some(Credentials::Identity(token)) => {
                 let grant =
                     [("grant_type", "refresh_token"), ("client_id", CLIENT), ("refresh_token", &token)];
                 asked.extend(grant.map(|(key, value)| (key, value.to_owned())));
+                asked.push(("scope", self.scopes().join(" ")));
                 self.http.post(url).form(&asked)
             }
             credentials => {
+                asked.extend(self.scopes().into_iter().map(|scope| ("scope", scope)));
                 url.query_pairs_mut().extend_pairs(&asked);
                 let request = self.http.get(url);
                 match credentials {
@@ -99,12 +102,17 @@ impl Session<'_> {
     }
 
     /// What the token is for (distribution project, "Token Scope Documentation").
-    fn scope(&self) -> String {
-        let actions = match self.purpose {
-            Purpose::Pull => "pull",
-            Purpose::Push => "pull,push",
-        };
-        format!("repository:{}:{actions}", self.reference.repository)
+    fn scopes(&self) -> Vec<String> {
+        let scope = |repository: &Repository, actions| format!("repository:{repository}:{actions}");
+        let repository = &self.reference.repository;
+        match self.purpose {
+            Purpose::Pull => vec![scope(repository, "pull")],
+            Purpose::Push { mount_from } => {
+                let mut scopes = vec![scope(repository, "pull,push")];
+                scopes.extend(mount_from.map(|from| scope(from, "pull")));
+                scopes
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) struct Breaker {
 
 #[derive(Default)]
 struct Counts {
+    upward: AtomicUsize,
     downward: AtomicUsize,
     broken: AtomicUsize,
 }
@@ -37,6 +38,11 @@ impl Breaker {
         Breaker { address, counts }
     }
 
+    /// Bytes towards the registry, of requests and their bodies.
+    pub(crate) fn upward(&self) -> usize {
+        self.counts.upward.load(Ordering::Relaxed)
+    }
+
     /// Bytes from the registry.
     pub(crate) fn downward(&self) -> usize {
         self.counts.downward.load(Ordering::Relaxed)
@@ -50,13 +56,14 @@ impl Breaker {
 
 impl Counts {
     fn pass(&self, up: bool, mut from: TcpStream, mut to: TcpStream, most: usize, times: usize) {
+        let total = if up { &self.upward } else { &self.downward };
         let (mut passed, mut chunk) = (0, vec![0; 4096]);
         while let Ok(count @ 1..) = from.read(&mut chunk) {
             if to.write_all(&chunk[..count]).is_err() {
                 break;
             }
             passed += count;
-            self.downward.fetch_add(if up { 0 } else { count }, Ordering::Relaxed);
+            total.fetch_add(count, Ordering::Relaxed);
             if passed > most && self.broken.load(Ordering::Relaxed) < times {
                 self.broken.fetch_add(1, Ordering::Relaxed);
                 // What has been passed on arrives; then both ends see the end.

@@ -190,6 +190,9 @@ fn respond(
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(&mut connection);
     let request = read_request(&mut reader)?;
+    if request.path.is_empty() {
+        return Ok(());
+    }
     let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
     let Answer { status, headers, body } = answer(&request, &mut reader.take(length));
     let mut head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");

@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     Refuse(Answer),
     /// Stores the finished blob and hangs up without an answer.
     Swallow,
+    /// Answers the wish to take a blob over from another repository with this.
+    Mount(Answer),
     /// Answers the question how far an upload is with this.
     Progress(Answer),
 }
@@ -82,6 +84,13 @@ impl Shelf {
                 Answer::status("201 Created")
             }
             ("POST", ("blobs/uploads", "")) => {
+                let fault = self.fault(|fault| match fault {
+                    Fault::Mount(answer) if query.starts_with("mount=sha256:") => Some(answer.clone()),
+                    _ => None,
+                });
+                if let Some(answer) = fault {
+                    return answer;
+                }
                 self.uploads.push(Vec::new());
                 session("202 Accepted", self.uploads.len() - 1)
             }
@@ -112,13 +121,14 @@ impl Shelf {
             let is_here = match fault {
                 Fault::Break(most) => at + most < end,
                 Fault::Keep(_) | Fault::Refuse(_) => true,
-                Fault::Swallow | Fault::Progress(_) => false,
+                Fault::Swallow | Fault::Mount(_) | Fault::Progress(_) => false,
             };
             is_here.then(|| fault.clone())
         });
         let mut bytes = Vec::new();
         let most = if let Some(Fault::Break(most)) = fault { most as u64 } else { u64::MAX };
-        body.take(most).read_to_end(&mut bytes).unwrap();
+        // A client that gives up hangs up.
+        let _ = body.take(most).read_to_end(&mut bytes);
         self.read += bytes.len();
         match fault {
             Some(Fault::Refuse(answer)) => return answer,
