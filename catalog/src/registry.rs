@@ -6,7 +6,7 @@
 //! says otherwise ([`Access`]).
 //!
 //! What passes by itself is tried again, with growing waits, and a transfer that broke off goes on where it was
-//! ([`Patience`]). Credentials and redirects obey rules of their own: `session.rs`.
+//! ([`Patience`]). Who gets credentials is in `token.rs`, where redirects lead in `place.rs`.
 //!
 //! The HTTP client is asynchronous; nothing else here is, so each call runs it on a runtime of its own and
 //! blocks. Do not call from within an asynchronous runtime.
@@ -18,6 +18,7 @@ mod content;
 mod credentials;
 mod error;
 mod meter;
+mod place;
 mod pull;
 mod push;
 mod range;
@@ -26,6 +27,7 @@ mod retry;
 mod send;
 mod session;
 mod subject;
+mod tls;
 mod token;
 
 use std::path::Path;

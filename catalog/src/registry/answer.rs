@@ -5,11 +5,11 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{Response, StatusCode};
 
 use super::RegistryError;
 use super::error::Cause;
-use super::session::Astray;
+use super::place::Astray;
 use super::subject::Subject;
 use crate::error::CatalogError;
 
@@ -99,11 +99,6 @@ fn is_about_tls(error: &reqwest::Error) -> bool {
     false
 }
 
-/// Scheme, host and port: what follows may hold a secret.
-pub(super) fn place_of(url: &Url) -> String {
-    url.origin().ascii_serialization()
-}
-
 /// Answers about the state of the registry and not about what was asked (RFC 9110 section 15.6, RFC 6585 section 4).
 fn is_passing(status: StatusCode) -> bool {
     matches!(
@@ -134,11 +129,5 @@ mod tests {
         for other in ["", "-1", "1.5", "99999999999999999999", "Fri, 31 Dec 1999 23:59:59 GMT"] {
             assert_eq!(read(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn an_address_is_told_without_its_secrets() {
-        let url = Url::parse("https://user:word@cdn.example:444/x?token=y#z").unwrap();
-        assert_eq!(place_of(&url), "https://cdn.example:444");
     }
 }

@@ -250,3 +250,55 @@ impl Diagnose for RegistryError {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Reference;
+
+    /// All that a registry, or the way to it, can do.
+    fn all(about: &Subject) -> Vec<RegistryError> {
+        let about = || Box::new(about.clone());
+        let source = || -> Cause { "it is so".into() };
+        let missing = CatalogError::malformed("it", "it is missing");
+        let (status, place) = (|| "418 I'm a teapot".to_owned(), || "http://elsewhere.example".to_owned());
+        vec![
+            RegistryError::Setup { about: about(), source: source() },
+            RegistryError::Unreachable { about: about(), source: source() },
+            RegistryError::Untrusted { about: about(), source: source() },
+            RegistryError::Authorities { about: about(), path: "ca.pem".into(), source: source() },
+            RegistryError::Interrupted { about: about(), source: source() },
+            RegistryError::CutShort { about: about(), at: 1, size: 2 },
+            RegistryError::Stalled { about: about(), seconds: 60 },
+            RegistryError::UploadLost { about: about() },
+            RegistryError::NotFound { about: about() },
+            RegistryError::Denied { about: about(), user: None },
+            RegistryError::Denied { about: about(), user: Some("somebody".into()) },
+            RegistryError::Busy { about: about(), status: status(), after: None },
+            RegistryError::Busy { about: about(), status: status(), after: Some(Duration::from_secs(7)) },
+            RegistryError::Answer { about: about(), status: status() },
+            RegistryError::LedAstray { about: about(), place: place() },
+            RegistryError::ForeignRealm { about: about(), place: place() },
+            RegistryError::Sent { about: about(), source: missing },
+            RegistryError::NotKept { about: about() },
+        ]
+    }
+
+    #[test]
+    fn every_error_names_registry_repository_and_digest_and_has_a_hint() {
+        let Ok(Reference::Registry(reference)) = "r.example:5000/ext/hello:1".parse() else { panic!() };
+        let digest = Digest::of(b"x");
+        for error in all(&Subject::blob(&reference, &digest)) {
+            let text = error.to_string();
+            for part in ["r.example:5000", "ext/hello:1", &digest.to_string()] {
+                assert!(text.contains(part), "{text}");
+            }
+            assert!(
+                !text.ends_with('.') && text.starts_with(char::is_lowercase) || text.starts_with("ca.pem"),
+                "{text}"
+            );
+            let hint = error.hint().unwrap_or_default();
+            assert!(!hint.is_empty() && hint != text, "{text}: {hint}");
+        }
+    }
+}

@@ -1,33 +1,26 @@
-//! The connection of one transfer: who is asked, how, and what may be sent where.
+//! The connection of one transfer: who is asked, how, and who we are.
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
-use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::RegistryError;
 use super::access::Access;
-use super::answer::place_of;
 use super::credentials::Credentials;
-use super::error::Cause;
+use super::place::{follow_safely, is_loopback, is_safe, place_of};
 use super::subject::Subject;
+use super::tls::{authorities, unusable};
 use crate::error::CatalogError;
-use crate::reference::{Host, RegistryReference, Repository, Tag};
+use crate::reference::{RegistryReference, Repository, Tag};
 
 /// How long a host may take to accept a connection, its name lookup included.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How many redirects are followed. Registries use one, to where their blobs are.
-const REDIRECTS: usize = 5;
-/// How much of a file of authorities is read, in bytes: several times what a system has.
-const AUTHORITIES_MAX: u64 = 4 << 20;
 /// What we call ourselves.
 const USER_AGENT: &str = concat!("tenon/", env!("CARGO_PKG_VERSION"));
 /// The name that images of Docker Hub are written with, and the host that serves them
@@ -106,22 +99,29 @@ impl<'a> Session<'a> {
         RegistryError::received(&Subject::artifact(self.reference), error)
     }
 
-    /// Sends a request that `make` makes, and waits for the head of the answer.
+    /// Sends a request that `make` makes, and waits for the head of the answer. Where the registry wants to know who
+    /// asks, `make` is called again.
     pub(super) async fn ask(&self, about: &Subject, make: impl Fn() -> RequestBuilder) -> Result<Response> {
-        self.in_time(about, self.send(about, make)).await
+        self.authorized(about, async || self.in_time(about, self.send_once(about, make())).await).await
     }
 
     /// The same without a limit of time, for requests that take long to send.
-    ///
-    /// Where the registry wants to know who asks, `make` is called again.
     pub(super) async fn send(&self, about: &Subject, make: impl Fn() -> RequestBuilder) -> Result<Response> {
-        let response = self.send_once(about, make()).await?;
+        self.authorized(about, async || self.send_once(about, make()).await).await
+    }
+
+    async fn authorized(
+        &self,
+        about: &Subject,
+        exchange: impl AsyncFn() -> Result<Response>,
+    ) -> Result<Response> {
+        let response = exchange().await?;
         if response.status() != StatusCode::UNAUTHORIZED || !self.is_home(response.url()) {
             return Ok(response);
         }
         let Some(authorization) = self.authorize(about, &response).await? else { return Ok(response) };
         self.authorization.replace(Some(authorization));
-        self.send_once(about, make()).await
+        exchange().await
     }
 
     async fn send_once(&self, about: &Subject, request: RequestBuilder) -> Result<Response> {
@@ -196,93 +196,6 @@ impl<'a> Session<'a> {
         match is_safe(&url, &self.base) {
             true => Ok(url),
             false => Err(RegistryError::LedAstray { about: Box::new(about.clone()), place: place_of(&url) }),
-        }
-    }
-}
-
-/// The authorities that are trusted besides the system's.
-fn authorities(reference: &RegistryReference, access: &Access) -> Result<Vec<Certificate>> {
-    let Some(path) = &access.ca_file else { return Ok(Vec::new()) };
-    let bytes = read_bounded(path).map_err(|error| unusable(reference, path, error))?;
-    let found = Certificate::from_pem_bundle(&bytes).map_err(|error| unusable(reference, path, error))?;
-    match found.is_empty() {
-        true => Err(unusable(reference, path, "there is no certificate in it")),
-        false => Ok(found),
-    }
-}
-
-fn unusable(reference: &RegistryReference, path: &Path, source: impl Into<Cause>) -> RegistryError {
-    let about = Box::new(Subject::artifact(reference));
-    RegistryError::Authorities { about, path: path.to_owned(), source: source.into() }
-}
-
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(AUTHORITIES_MAX).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// A redirect that is not followed.
-#[derive(Debug, thiserror::Error)]
-#[error("the redirect to {place} is not followed")]
-pub(super) struct Astray {
-    pub(super) place: String,
-}
-
-/// Plain HTTP leads to plain HTTP on this machine or at the same place only, and TLS to TLS. The HTTP client does not take along what we said
-/// of ourselves, unless scheme, host and port stay the same.
-fn follow_safely(attempt: Attempt<'_>) -> Action {
-    let followed = attempt.previous().len();
-    match attempt.previous().first() {
-        Some(first) if followed <= REDIRECTS && is_safe(attempt.url(), first) => attempt.follow(),
-        _ => {
-            let place = place_of(attempt.url());
-            attempt.error(Astray { place })
-        }
-    }
-}
-
-/// May an exchange that began at `from` go on at `url`?
-fn is_safe(url: &Url, from: &Url) -> bool {
-    let is_web = match url.scheme() {
-        "https" => true,
-        "http" => from.scheme() == "http" && (is_loopback(url) || url.origin() == from.origin()),
-        _ => false,
-    };
-    // A name in an address would be sent as credentials.
-    is_web && url.username().is_empty() && url.password().is_none()
-}
-
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().and_then(|host| host.parse::<Host>().ok());
-    host.is_some_and(|host| host.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_exchange_goes_on_where_nobody_listens() {
-        let url = |text: &str| Url::parse(text).unwrap();
-        for (from, to, safe) in [
-            ("https://a.example/x", "https://a.example/y", true),
-            ("https://a.example/x", "https://cdn.example/y", true),
-            ("https://a.example/x", "http://a.example/y", false),
-            ("https://a.example/x", "http://127.0.0.1/y", false),
-            ("http://127.0.0.1:5000/x", "http://127.0.0.1:5001/y", true),
-            ("http://127.0.0.1:5000/x", "http://[::1]/y", true),
-            ("http://127.0.0.1:5000/x", "http://169.254.169.254/y", false),
-            ("http://127.0.0.1:5000/x", "http://a.example/y", false),
-            ("http://a.example/x", "http://a.example/y", true),
-            ("http://a.example/x", "http://a.example:81/y", false),
-            ("http://a.example/x", "http://b.example/y", false),
-            ("https://a.example/x", "https://user@a.example/y", false),
-            ("https://a.example/x", "https://:word@a.example/y", false),
-            ("https://a.example/x", "ftp://a.example/y", false),
-            ("https://a.example/x", "file:///etc/passwd", false),
-        ] {
-            assert_eq!(is_safe(&url(to), &url(from)), safe, "{from} to {to}");
         }
     }
 }

@@ -9,9 +9,9 @@ use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::RegistryError;
-use super::answer::place_of;
 use super::challenge::Challenge;
 use super::credentials::Credentials;
+use super::place::place_of;
 use super::session::{Purpose, Result, Session};
 use super::subject::Subject;
 use crate::error::CatalogError;
