@@ -25,17 +25,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
 
 /// Crates that the boot program must never contain: a network stack, an asynchronous runtime, a command-line parser, a
 /// second library of algorithms, what locks private keys.
-const NOT_AT_BOOT: [&str; 9] = [
-    "tokio",
-    "hyper",
-    "reqwest",
-    "rustls",
-    "ring",
-    "clap",
-    "indicatif",
-    "openssl-sys",
-    "pkcs5",
-];
+const NOT_AT_BOOT: [&str; 9] =
+    ["tokio", "hyper", "reqwest", "rustls", "ring", "clap", "indicatif", "openssl-sys", "pkcs5"];
 
 fn metadata() -> Metadata {
     let mut command = MetadataCommand::new();

@@ -59,6 +59,6 @@ fn a_directory_that_is_called_otherwise_is_refused() {
     fs::create_dir(context.dir().join("some modules")).unwrap();
     let said = context.extbuild(&["kernel", "index", "some modules", "-o", "index"]);
     assert_eq!(said.code, Some(1));
-    assert!(said.stderr.contains("some modules is not called as a kernel's release is"), "{}", said.stderr);
+    assert!(said.stderr.contains("some modules is not named after a kernel release"), "{}", said.stderr);
     assert!(!context.dir().join("index").exists());
 }
