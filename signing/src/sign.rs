@@ -5,8 +5,8 @@ use spec::{Diagnose, Digest, ExtensionName, Outcome};
 use crate::envelope::{Bundle, Message, Statement};
 use crate::key::{KeyHint, PublicKey};
 
-/// Whoever has the private half of a key: memory ([`SigningKey`]), or a program that asks a device or a service. Nothing
-/// but a signer knows where the key is.
+/// Whoever has the private half of a key: memory ([`SigningKey`](crate::SigningKey)), or a program that asks a device or a
+/// service. Nothing but a signer knows where the key is.
 pub trait Signer {
     /// Why there is no signature.
     type Error: Diagnose + 'static;
