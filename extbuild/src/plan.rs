@@ -215,6 +215,8 @@ fn config(
         requires: manifest.requires.clone(),
         load: manifest.load.clone(),
         force: manifest.force.clone(),
+        grants: Vec::new(),
+        generations: Default::default(),
         group,
         content: tree.facts(),
         verity: None,

@@ -201,6 +201,8 @@ fn config(version: &str) -> ExtensionConfig {
         requires: Vec::new(),
         load: Vec::new(),
         force: Vec::new(),
+        grants: Vec::new(),
+        generations: Default::default(),
         group: None,
         content: ContentFacts { inodes: 1, bytes: 1 },
         verity: None,

@@ -1,9 +1,11 @@
 //! The extension as an OCI artifact: media types and the config that holds every fact a decision needs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::verity::VerityFacts;
-use crate::{Arch, ExtensionName, KernelRelease, ModuleName, Version, VersionRange};
+use crate::{Arch, ExtensionName, Grant, KernelRelease, ModuleName, Version, VersionRange};
 
 /// Media types and annotation keys of an extension artifact (OCI image-spec 1.1, manifest.md and annotations.md).
 pub mod media {
@@ -86,6 +88,12 @@ pub struct ExtensionConfig {
     /// The release of an upstream that it is a part of; all parts that are active must be of the same one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<ReleaseGroup>,
+    /// What it carries that needs a grant, sorted, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
+    /// Security generations by component: a number goes up when what came before must not run any more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub generations: BTreeMap<ExtensionName, u64>,
     /// How large the image is when it is read: bounds for whoever reads it.
     pub content: ContentFacts,
     /// How the image is opened through dm-verity; none if it has no hash tree.

@@ -25,6 +25,22 @@ pub enum ReasonCode {
     StatementMismatch,
     /// The key may not sign for this name.
     KeyOutOfScope,
+    /// Fewer keys have signed than the trust policy demands.
+    TooFewSignatures,
+    /// The policy denies this very digest.
+    DigestDenied,
+    /// A component is of an older security generation than the policy allows.
+    GenerationTooLow,
+    /// The trust policy demands a signed set, and there is none that may be believed.
+    SetMissing,
+    /// The signed set of this machine does not have this artifact.
+    NotInSet,
+    /// The trust policy, or the signed set, is past its date.
+    TrustExpired,
+    /// The image holds something that can run or steer something, and the extension does not declare it.
+    GrantMissing,
+    /// The extension declares something that the key which signed it may not let in.
+    GrantRefused,
     /// Name or version of the signed config is not what was asked for.
     IdentityMismatch,
     /// Made for another architecture.

@@ -33,6 +33,8 @@ fn sign(nodes: &[(&str, Node)]) -> Said {
         requires: Vec::new(),
         load: Vec::new(),
         force: Vec::new(),
+        grants: Vec::new(),
+        generations: Default::default(),
         group: None,
         content: tree.facts(),
         verity: packed.verity,

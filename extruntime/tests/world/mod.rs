@@ -59,6 +59,8 @@ impl Extension {
             requires: Vec::new(),
             load: Vec::new(),
             force: Vec::new(),
+            grants: Vec::new(),
+            generations: Default::default(),
             group: None,
             content: spec::artifact::ContentFacts { inodes: 0, bytes: 0 },
             verity: None,
