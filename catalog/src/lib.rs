@@ -24,6 +24,7 @@ pub mod registry;
 mod staging;
 pub mod store;
 pub mod transfer;
+pub mod trust_files;
 
 pub use artifact::{Artifact, tag_of};
 pub use descriptor::Descriptor;
@@ -35,3 +36,4 @@ pub use referrers::Signatures;
 pub use registry::{Access, Progress, Registry, RegistryError};
 pub use store::{NewExtension, Store};
 pub use transfer::copy_layout;
+pub use trust_files::TrustFiles;

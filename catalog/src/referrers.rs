@@ -26,7 +26,7 @@ pub(crate) const EMPTY_CONFIG: &[u8] = b"{}";
 /// out, so that the same signature has the same bytes.
 const ANNOTATIONS: [(&str, &str); 2] = [
     ("dev.sigstore.bundle.content", "dsse-envelope"),
-    ("dev.sigstore.bundle.predicateType", "https://sigstore.dev/cosign/sign/v1"),
+    ("dev.sigstore.bundle.predicateType", media::APPROVAL),
 ];
 
 /// The signatures of a manifest. They are whole; whether they are any good, the room `signing` says.

@@ -54,7 +54,7 @@ fn the_bytes_of_an_artifact_never_change() {
     );
     assert_eq!(
         Digest::of(&index).to_string(),
-        "sha256:4ca0cef6902c667216f9f4cc42d15119af8226c45711a43d94bed7b522010c43"
+        "sha256:0447f74eaca86eee5e12fa7026b3963c2ceaa747f917a12f5434400545179558"
     );
 
     let again = Store::create_or_open(dir.path().join("again")).unwrap();

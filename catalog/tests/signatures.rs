@@ -29,7 +29,7 @@ fn a_signature_has_the_manifest_that_cosign_specifies() {
             r#""layers":[{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","digest":"{}","size":{}}}],"#,
             r#""subject":{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{}","size":{}}},"#,
             r#""annotations":{{"dev.sigstore.bundle.content":"dsse-envelope","#,
-            r#""dev.sigstore.bundle.predicateType":"https://sigstore.dev/cosign/sign/v1"}}}}"#,
+            r#""dev.sigstore.bundle.predicateType":"https://tenon.dev/extension/v1"}}}}"#,
         ),
         Digest::of(BUNDLE),
         BUNDLE.len(),

@@ -1,6 +1,7 @@
 //! The command line: every argument, and which command gets it.
 
 mod key;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +21,11 @@ use crate::registry_args::RegistryArgs;
 
 pub(crate) use key::{
     KeyCommand, KeyExportArgs, KeyImportArgs, KeyNewArgs, KeyShowArgs, LockArgs, PassphraseArgs, SignerArgs,
+};
+
+pub(crate) use trust::{
+    TrustAddArgs, TrustArgs, TrustCommand, TrustExplainArgs, TrustInitArgs, TrustKeyArgs, TrustRevokeArgs,
+    TrustRotateArgs, TrustSetArgs, TrustSignArgs,
 };
 
 /// Build, sign and publish system extensions for immutable Linux
@@ -56,6 +62,9 @@ enum Command {
     /// Make, show, import and export keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make, change, sign and explain trust policies, revocations and sets
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Sign an extension
     Sign(SignArgs),
     /// Say whether a trust policy admits an extension
@@ -360,9 +369,8 @@ pub(crate) struct SignArgs {
 pub(crate) struct VerifyArgs {
     /// The extension: oci:DIR:TAG
     pub reference: Reference,
-    /// The trust policy: trust.yaml
-    #[arg(long, value_name = "FILE")]
-    pub trust: PathBuf,
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Print the verdict as JSON
     #[arg(long)]
     pub json: bool,
@@ -411,6 +419,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Image(command) => image::run(command),
         Command::Kernel(command) => kernel::run(command),
         Command::Key(command) => commands::key::run(command),
+        Command::Trust(command) => commands::trust::run(command),
         Command::Sign(args) => sign::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Push(args) => push::run(args),

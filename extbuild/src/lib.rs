@@ -21,3 +21,4 @@ mod registry_args;
 mod signer;
 mod source;
 mod tree;
+mod trust;

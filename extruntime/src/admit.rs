@@ -12,7 +12,7 @@ use std::fs::File;
 
 use catalog::Layout;
 use kabi::{Fits, Record};
-use signing::{Approval, TrustPolicy, Verified};
+use signing::{Approval, Cleared, Trust, Verified};
 use spec::artifact::ExtensionConfig;
 use spec::machine::{ExtensionsConfig, Wanted};
 use spec::{Digest, ExtensionName, Reason, Version};
@@ -32,8 +32,8 @@ pub struct Grounds {
     pub config: ExtensionsConfig,
     /// The artifacts that are there.
     pub store: Layout,
-    /// The keys that are trusted.
-    pub trust: TrustPolicy,
+    /// What is trusted.
+    pub trust: Trust,
     /// The base.
     pub base: BaseFacts,
 }
@@ -59,7 +59,7 @@ pub struct Unopened<'a> {
 /// ```
 #[derive(Debug)]
 pub struct Admitted<L> {
-    approval: Verified<Approval>,
+    cleared: Cleared,
     config: ExtensionConfig,
     record: Record,
     fits: Fits,
@@ -72,9 +72,9 @@ impl<L> Admitted<L> {
         self.fits.extension()
     }
 
-    /// Its manifest and the key that signed it.
+    /// Its manifest, and by whose word it is believed.
     pub fn approval(&self) -> &Verified<Approval> {
-        &self.approval
+        self.cleared.approval()
     }
 
     /// Its signed facts.
@@ -116,8 +116,8 @@ pub struct Chosen {
     pub version: Version,
     /// Digest of its manifest.
     pub manifest: Digest,
-    /// The key that signed it, once that is known.
-    pub signer: Option<String>,
+    /// The keys that signed it, once they are known.
+    pub signers: Vec<String>,
 }
 
 /// What became of one extension of the machine config.
@@ -199,16 +199,17 @@ impl<L> Verdict<L> {
 
 impl<L> Admitted<L> {
     fn withdraw(self, reason: Reason) -> Refused {
-        let Admitted { approval, config, record: _, fits: _, layer: _ } = self;
-        Refused::known(approval, config, vec![reason])
+        let Admitted { cleared, config, record: _, fits: _, layer: _ } = self;
+        Refused::known(&cleared, config, vec![reason])
     }
 }
 
 impl Refused {
     /// The refusal of an extension whose signed config is known.
-    fn known(approval: Verified<Approval>, config: ExtensionConfig, reasons: Vec<Reason>) -> Refused {
-        let signer = Some(approval.signer().to_owned());
-        let chosen = Chosen { version: config.version, manifest: approval.value().manifest, signer };
+    fn known(cleared: &Cleared, config: ExtensionConfig, reasons: Vec<Reason>) -> Refused {
+        let approval = cleared.approval();
+        let signers = approval.signers().into_iter().map(str::to_owned).collect();
+        let chosen = Chosen { version: config.version, manifest: approval.value().manifest, signers };
         Refused { name: config.name, chosen: Some(chosen), reasons }
     }
 }

@@ -31,9 +31,12 @@ pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootE
 
 /// Makes the root of the running system, with every extension that may be in it.
 pub(crate) fn put_together(base: &Base, medium: &Path, log: &Log) -> Result<Status, BootError> {
-    let (config, notes) = grounds::machine_config(medium);
+    let (config, mut notes) = grounds::machine_config(medium);
     let judgement = match grounds::at_boot(config.clone(), medium, base) {
-        Ok(grounds) => activate(judge_images(&grounds), &grounds, log)?,
+        Ok(grounds) => {
+            notes.extend_from_slice(grounds.trust.notes());
+            activate(judge_images(&grounds), &grounds, log)?
+        }
         Err(error) => leave_alone(Judgement::all_refused(&config.extensions, &error.reason()))?,
     };
     Ok(status::of(&judgement, &base.description, &base.kernel.release, notes))

@@ -1,9 +1,10 @@
 //! Gathering what a judgement rests on, at boot and for `extruntime plan`.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use catalog::{CatalogError, Layout};
-use signing::{PolicyError, TrustPolicy};
+use catalog::{CatalogError, Layout, TrustFiles};
+use signing::{Moment, Occasion, PolicyError, Trust, TrustPolicy, Updates};
 use spec::artifact::limits;
 use spec::boot::{initramfs, medium as places};
 use spec::machine::{self, ExtensionsConfig, MachineError};
@@ -21,7 +22,11 @@ use crate::running::Running;
 #[derive(Debug)]
 pub(crate) struct Places {
     pub(crate) store: PathBuf,
+    /// The policy that is pinned.
     pub(crate) trust: PathBuf,
+    /// The directory of what its keys have signed since.
+    pub(crate) updates: PathBuf,
+    pub(crate) occasion: Occasion,
     pub(crate) facts: FactFiles,
     pub(crate) kernel: Running,
 }
@@ -49,6 +54,8 @@ pub(crate) fn at_boot(config: ExtensionsConfig, medium: &Path, base: &Base) -> R
     let places = Places {
         store: medium.join(places::STORE),
         trust: initramfs::TRUST.into(),
+        updates: medium.join(places::TRUST),
+        occasion: Occasion::Boot(Moment::of(SystemTime::now())),
         facts: FactFiles::in_root(Path::new(BASE)),
         kernel: base.kernel.clone(),
     };
@@ -57,12 +64,24 @@ pub(crate) fn at_boot(config: ExtensionsConfig, medium: &Path, base: &Base) -> R
 
 /// Reads everything that does not depend on a single extension.
 pub(crate) fn gather(config: ExtensionsConfig, places: Places) -> Result<Grounds, GroundsError> {
-    let Places { store, trust, facts, kernel } = places;
+    let Places { store, trust, updates, occasion, facts, kernel } = places;
     let base = BaseFacts::read(&facts, kernel)?;
-    let text = files::read_text(&trust, limits::CONFIG).map_err(GroundsError::TrustRead)?;
-    let trust = TrustPolicy::parse(&text, &trust.display().to_string())?;
+    let trust = establish(&trust, &updates, occasion)?;
     let store = Layout::open(store)?;
     Ok(Grounds { config, store, trust, base })
+}
+
+/// What is trusted: the pinned policy with its updates. Updates that cannot be read change nothing.
+fn establish(policy: &Path, updates: &Path, occasion: Occasion) -> Result<Trust, GroundsError> {
+    let text = files::read_text(policy, limits::CONFIG).map_err(GroundsError::TrustRead)?;
+    let policy = TrustPolicy::parse(&text, &policy.display().to_string())?;
+    let (files, unread) = match TrustFiles::read(updates) {
+        Ok(TrustFiles { files, skipped }) => (files, skipped),
+        Err(error) => (Vec::new(), vec![error]),
+    };
+    let mut trust = Trust::establish(policy, &Updates::of_files(files), occasion);
+    unread.iter().for_each(|error| trust.note(spec::sentence(error)));
+    Ok(trust)
 }
 
 /// Why there is no machine config.

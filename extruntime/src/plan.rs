@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use kabi::SignatureRule;
 use kabi::index::IndexError;
+use signing::{Moment, Occasion};
 use spec::base::files;
 use spec::boot::medium as places;
 use spec::machine::ExtensionsConfig;
@@ -32,6 +34,10 @@ pub struct Request {
     pub base: PathBuf,
     /// The trust policy.
     pub trust: PathBuf,
+    /// The directory of what its keys have signed since; one that is missing is empty.
+    pub updates: PathBuf,
+    /// When, and with what clock.
+    pub occasion: Occasion,
     /// The kernel that is to run; that of the base if there is none.
     pub kernel: Option<KernelRelease>,
     /// Which modules it will load.
@@ -48,7 +54,16 @@ impl Request {
         signatures: SignatureRule,
     ) -> Result<Request, ConfigError> {
         let config = grounds::read_machine_config(medium)?;
-        Ok(Request { config, store: medium.join(places::STORE), base, trust, kernel, signatures })
+        Ok(Request {
+            config,
+            store: medium.join(places::STORE),
+            base,
+            trust,
+            updates: medium.join(places::TRUST),
+            occasion: Occasion::Boot(Moment::of(SystemTime::now())),
+            kernel,
+            signatures,
+        })
     }
 }
 
@@ -72,6 +87,8 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
     let places = Places {
         store: request.store.clone(),
         trust: request.trust.clone(),
+        updates: request.updates.clone(),
+        occasion: request.occasion,
         facts: FactFiles::in_directory(&request.base),
         kernel: Running {
             arch: description.arch,
@@ -83,7 +100,8 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
     let grounds = grounds::gather(request.config.clone(), places)?;
     let judgement = judge(&grounds, look);
     let activation = Activation::plan(&grounds.base, &judgement.admitted())?;
-    Ok(Plan { status: status::of(&judgement, &description, kernel, Vec::new()), activation })
+    let notes = grounds.trust.notes().to_vec();
+    Ok(Plan { status: status::of(&judgement, &description, kernel, notes), activation })
 }
 
 fn look(image: Unopened<'_>) -> Result<Looked, ImageError> {

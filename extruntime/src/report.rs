@@ -65,8 +65,15 @@ fn row(extension: &ExtensionStatus) -> [String; 4] {
         extension.name.to_string(),
         or_dash(extension.version.as_ref().map(ToString::to_string)),
         state.to_owned(),
-        or_dash(extension.signer.clone()),
+        or_dash(signed_by(extension)),
     ]
+}
+
+fn signed_by(extension: &ExtensionStatus) -> Option<String> {
+    match &extension.developer {
+        Some(name) => Some(format!("nobody (developer override {name})")),
+        None => Some(extension.signers.join(", ")).filter(|names| !names.is_empty()),
+    }
 }
 
 fn reasons(extension: &ExtensionStatus) -> String {
@@ -116,7 +123,8 @@ mod tests {
             state: State::Refused,
             version: Some("535.0.0".parse().unwrap()),
             digest: None,
-            signer: None,
+            signers: vec![],
+            developer: None,
             reasons: vec![
                 Reason::new(ReasonCode::KeyUnknown, "a key \u{1b}[31mnobody knows")
                     .hint("add it")
@@ -127,7 +135,7 @@ mod tests {
         let active = ExtensionStatus {
             name: "wg".parse().unwrap(),
             state: State::Active,
-            signer: Some("demo".into()),
+            signers: vec!["demo".into()],
             reasons: vec![],
             ..refused.clone()
         };

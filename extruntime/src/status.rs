@@ -40,7 +40,8 @@ fn extension<L>(verdict: &Verdict<L>) -> ExtensionStatus {
             state: State::Active,
             version: Some(admitted.config().version.clone()),
             digest: Some(admitted.approval().value().manifest),
-            signer: Some(admitted.approval().signer().to_owned()),
+            signers: admitted.approval().signers().into_iter().map(str::to_owned).collect(),
+            developer: admitted.approval().developer().map(str::to_owned),
             reasons: Vec::new(),
             notes: admitted.notes().to_vec(),
         },
@@ -51,7 +52,8 @@ fn extension<L>(verdict: &Verdict<L>) -> ExtensionStatus {
                 state: State::Refused,
                 version: chosen.map(|chosen| chosen.version.clone()),
                 digest: chosen.map(|chosen| chosen.manifest),
-                signer: chosen.and_then(|chosen| chosen.signer.clone()),
+                signers: chosen.map(|chosen| chosen.signers.clone()).unwrap_or_default(),
+                developer: None,
                 reasons: refused.reasons.clone(),
                 notes: Vec::new(),
             }
@@ -91,7 +93,11 @@ fn say(status: &Status, log: &Log) {
     for extension in &status.extensions {
         let version = extension.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
         match extension.state {
-            State::Active => log.say(&format!("{}{version} is active", extension.name)),
+            State::Active => {
+                let unsigned = extension.developer.as_ref();
+                let unsigned = unsigned.map(|by| format!(" without a signature, by developer override {by}"));
+                log.say(&format!("{}{version} is active{}", extension.name, unsigned.unwrap_or_default()));
+            }
             State::Refused => log.say(&format!("{}{version} is refused", extension.name)),
         }
         for line in [&extension.reasons, &extension.notes].into_iter().flat_map(|all| report::sentences(all))

@@ -57,7 +57,10 @@ fn honest_extensions_are_active() {
     let tool = find(&status, "tool");
     assert_eq!(tool.state, State::Active);
     assert_eq!(tool.version, Some("1.2.0".parse().unwrap()));
-    assert_eq!((tool.digest, tool.signer.as_deref()), (Some(manifest.digest), Some("publisher")));
+    assert_eq!(
+        (tool.digest, tool.signers.as_slice()),
+        (Some(manifest.digest), &["publisher".to_owned()][..])
+    );
 }
 
 #[test]
@@ -146,7 +149,8 @@ fn damaged_signature() {
     let world = world();
     let manifest = world.add(&Extension::new("tool"));
     world.sign(&publisher(), "tool", &manifest);
-    let bundle = signing::sign(&publisher(), "tool", &manifest.digest).unwrap().to_json();
+    let bundle =
+        signing::sign_extension(&publisher(), &"tool".parse().unwrap(), &manifest.digest).unwrap().to_json();
     flip_a_byte(&world.blob(&Digest::of(&bundle)));
     let reason = refusal(&world, "tool");
     assert_eq!(reason.code, ReasonCode::SignatureMissing);
@@ -175,7 +179,7 @@ fn key_in_its_scope_is_enough() {
     let manifest = world.add(&Extension::new("net-tool"));
     world.sign(&net_publisher(), "net-tool", &manifest);
     world.want(&["net-tool"]);
-    assert_eq!(find(&judged(&world), "net-tool").signer.as_deref(), Some("net-publisher"));
+    assert_eq!(find(&judged(&world), "net-tool").signers, ["net-publisher"]);
 }
 
 #[test]

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::json;
+use signing::{Moment, Occasion};
 use spec::{Diagnose, Outcome};
 use terminal::{Failure, Generate, Progress, Table};
 
@@ -95,10 +97,14 @@ fn compose(args: ComposeArgs) -> Result<(), Failure> {
         runtime: runtime.map_or_else(runtime_beside_us, Ok)?,
         stub,
         output: output.unwrap_or_default(),
+        occasion: Moment::of(SystemTime::now()).map_or(Occasion::Boot(None), Occasion::Online),
     };
     let progress = Progress::steps(&Step::Read.to_string());
     let plan = crate::plan(&inputs)?;
     drop(progress);
+    for note in &plan.notes {
+        terminal::note(note);
+    }
     warn(&plan.extensions);
     if strict {
         demand_all(&plan.extensions)?;
@@ -178,9 +184,13 @@ fn report(composed: &Composed, json: bool) -> Result<(), Failure> {
     let mut table = Table::new(&["extension", "version", "signed by", "at boot"]);
     for extension in &plan.extensions {
         let Selected { entry, fate } = extension;
-        let signer = fate.signer.as_deref().unwrap_or("nobody that is trusted");
+        let signers = match (&fate.developer, fate.signers.is_empty()) {
+            (Some(name), _) => format!("nobody (developer override {name})"),
+            (None, true) => "nobody that is trusted".to_owned(),
+            (None, false) => fate.signers.join(", "),
+        };
         let boots = if fate.reasons.is_empty() { "active" } else { "refused" };
-        table.row([entry.name.as_str(), &entry.version.to_string(), signer, boots]);
+        table.row([entry.name.as_str(), &entry.version.to_string(), &signers, boots]);
     }
     table.print()?;
     let megabytes = composed.size as f64 / 1e6;
@@ -198,7 +208,8 @@ fn describe(plan: &Plan) -> serde_json::Value {
                 "name": extension.entry.name,
                 "version": extension.entry.version,
                 "digest": extension.entry.descriptor.digest,
-                "signer": extension.fate.signer,
+                "signers": extension.fate.signers,
+                "developer": extension.fate.developer,
                 "reasons": extension.fate.reasons,
                 "notes": extension.fate.notes,
             })

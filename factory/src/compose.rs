@@ -59,7 +59,7 @@ pub fn compose(
 
 /// The output replaces a regular file or nothing: never a device, and never what it is made from.
 fn check_output(inputs: &Inputs) -> Result<(), ComposeError> {
-    let Inputs { schematic, patches, runtime, stub, output } = inputs;
+    let Inputs { schematic, patches, runtime, stub, output, occasion: _ } = inputs;
     let refuse = |why| Err(ComposeError::Output { path: output.clone(), why });
     match fs::symlink_metadata(output) {
         Err(_) => return Ok(()),

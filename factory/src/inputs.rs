@@ -3,11 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use catalog::Layout;
+use catalog::{Layout, TrustFiles};
 use extruntime::plan::Request;
 use kabi::SignatureRule;
+use signing::Occasion;
 use spec::machine::{self, ExtensionsConfig};
-use spec::status::ExtensionStatus;
 
 use crate::base::Base;
 use crate::error::ComposeError;
@@ -29,6 +29,8 @@ pub struct Inputs {
     pub stub: PathBuf,
     /// The ISO image to write.
     pub output: PathBuf,
+    /// When the extensions are judged, and with what clock.
+    pub occasion: Occasion,
 }
 
 /// The inputs as values. The root image and the images of extensions stay where they are.
@@ -37,6 +39,10 @@ pub(crate) struct Loaded {
     pub(crate) base: Base,
     pub(crate) machine: ExtensionsConfig,
     pub(crate) trust: String,
+    /// Names and bytes of what the keys of the trust policy have signed since.
+    pub(crate) updates: Vec<(String, Vec<u8>)>,
+    /// What is to be known about the trust policy and its updates.
+    pub(crate) notes: Vec<String>,
     pub(crate) layout: Layout,
     pub(crate) extensions: Vec<Selected>,
     pub(crate) runtime: Vec<u8>,
@@ -45,42 +51,57 @@ pub(crate) struct Loaded {
 }
 
 pub(crate) fn load(inputs: &Inputs) -> Result<Loaded, ComposeError> {
-    let Inputs { schematic, patches, runtime, stub, output: _ } = inputs;
+    let Inputs { schematic, patches, runtime, stub, output: _, occasion } = inputs;
     let schematic = Schematic::parse(&read_text(schematic)?, schematic)?;
-    let Schematic { base, machine_config, trust, extensions, kernel_args } = schematic;
+    let Schematic { base, machine_config, trust, trust_updates, extensions, kernel_args } = schematic;
     let machine = read_machine(&machine_config, patches)?;
     let layout = Layout::open(extensions)?;
     let (base_dir, base) = (&base, Base::open(&base)?);
     let arch = base.description.arch;
-    let entries = select::select(&layout, &machine, arch)?;
-    let fates = judge(&machine, &layout, base_dir, &trust, &kernel_args)?;
-    let extensions = entries.into_iter().zip(fates).map(|(entry, fate)| Selected { entry, fate }).collect();
+    let request = Request {
+        config: machine.clone(),
+        store: layout.dir().to_owned(),
+        base: base_dir.to_owned(),
+        trust: trust.clone(),
+        updates: trust_updates.clone().unwrap_or_default(),
+        occasion: *occasion,
+        kernel: None,
+        signatures: signature_rule(&kernel_args),
+    };
+    let judged = extruntime::plan::plan(&request)?.status;
+    let extensions = select::select(&layout, &machine, judged.extensions, arch)?;
     let trust = read_text(&trust)?;
+    let updates = trust_updates.as_deref().map(read_updates).transpose()?.unwrap_or_default();
     let program = read(runtime)?;
     runtime::check(&program, arch)
         .map_err(|source| ComposeError::Runtime { path: runtime.clone(), source })?;
     let stub =
         Stub::parse(read(stub)?, arch).map_err(|source| ComposeError::Stub { path: stub.clone(), source })?;
-    Ok(Loaded { base, machine, trust, layout, extensions, runtime: program, stub, kernel_args })
+    Ok(Loaded {
+        base,
+        machine,
+        trust,
+        updates,
+        notes: judged.notes,
+        layout,
+        extensions,
+        runtime: program,
+        stub,
+        kernel_args,
+    })
 }
 
-/// Judges the extensions as the boot program will, in the order of the machine config.
-fn judge(
-    machine: &ExtensionsConfig,
-    layout: &Layout,
-    base: &Path,
-    trust: &Path,
-    kernel_args: &[KernelArg],
-) -> Result<Vec<ExtensionStatus>, ComposeError> {
-    let request = Request {
-        config: machine.clone(),
-        store: layout.dir().to_owned(),
-        base: base.to_owned(),
-        trust: trust.to_owned(),
-        kernel: None,
-        signatures: signature_rule(kernel_args),
-    };
-    Ok(extruntime::plan::plan(&request)?.status.extensions)
+/// All files of a directory of trust; whoever composes is told of one that cannot be read.
+fn read_updates(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, ComposeError> {
+    let TrustFiles { files, skipped } = TrustFiles::read(directory)?;
+    match skipped.into_iter().next() {
+        Some(error) => Err(error.into()),
+        None => Ok(files.into_iter().map(|(path, bytes)| (file_name(&path), bytes)).collect()),
+    }
+}
+
+fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
 }
 
 /// What the command line of the medium says about signatures of modules (admin-guide/kernel-parameters). To the kernel,
@@ -115,11 +136,11 @@ fn read_machine(file: &Path, patches: &[PathBuf]) -> Result<ExtensionsConfig, Co
 
 /// Does the schematic name `file`, or a directory that holds it?
 pub(crate) fn names(schematic: &Path, file: &Path) -> Result<bool, ComposeError> {
-    let Schematic { base, machine_config, trust, extensions, kernel_args: _ } =
+    let Schematic { base, machine_config, trust, trust_updates, extensions, kernel_args: _ } =
         Schematic::parse(&read_text(schematic)?, schematic)?;
     let Ok(file) = file.canonicalize() else { return Ok(false) };
     let holds = |input: PathBuf| input.canonicalize().is_ok_and(|input| file.starts_with(input));
-    Ok([base, machine_config, trust, extensions].into_iter().any(holds))
+    Ok([base, machine_config, trust, extensions].into_iter().chain(trust_updates).any(holds))
 }
 
 /// Largest program, stub or document that goes into the boot partition: more than firmware would load.

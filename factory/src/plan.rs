@@ -38,6 +38,8 @@ pub struct Plan {
     pub initramfs: Entries,
     /// The extensions, in the order of the machine config.
     pub extensions: Vec<Selected>,
+    /// What is to be known about the trust policy and its updates.
+    pub notes: Vec<String>,
     /// The files of the medium but those of the store.
     pub files: BTreeMap<TreePath, Source>,
     pub(crate) layout: Layout,
@@ -47,13 +49,24 @@ pub struct Plan {
 
 impl Plan {
     pub(crate) fn make(loaded: Loaded) -> Result<Plan, ComposeError> {
-        let Loaded { base, machine, trust, layout, extensions, runtime, stub, kernel_args } = loaded;
+        let Loaded { base, machine, trust, updates, notes, layout, extensions, runtime, stub, kernel_args } =
+            loaded;
         let command_line = command_line(&kernel_args)?;
         let initramfs = initramfs::entries(&base, trust, runtime);
         let Base { description, description_json, root, kernel, modules: _ } = base;
         let machine = spec::machine::to_yaml(&machine);
-        let files = files(root, description_json, machine);
-        Ok(Plan { base: description, command_line, initramfs, extensions, files, layout, kernel, stub })
+        let files = files(root, description_json, machine, updates);
+        Ok(Plan {
+            base: description,
+            command_line,
+            initramfs,
+            extensions,
+            notes,
+            files,
+            layout,
+            kernel,
+            stub,
+        })
     }
 
     /// The boot program of the firmware, with `initramfs` packed.
@@ -84,13 +97,22 @@ fn command_line(kernel_args: &[KernelArg]) -> Result<String, ComposeError> {
     }
 }
 
-fn files(root: PathBuf, description: Vec<u8>, machine: String) -> BTreeMap<TreePath, Source> {
+fn files(
+    root: PathBuf,
+    description: Vec<u8>,
+    machine: String,
+    updates: Vec<(String, Vec<u8>)>,
+) -> BTreeMap<TreePath, Source> {
     let files = [
         (medium::ROOT, Source::File(root)),
         (medium::BASE, Source::Bytes(description)),
         (medium::MACHINE, Source::Bytes(machine.into_bytes())),
     ];
-    files.map(|(path, source)| (on_medium(path), source)).into()
+    let files = files.into_iter().map(|(path, source)| (on_medium(path), source));
+    let updates = updates
+        .into_iter()
+        .map(|(name, bytes)| (on_medium(&format!("{}/{name}", medium::TRUST)), Source::Bytes(bytes)));
+    files.chain(updates).collect()
 }
 
 /// The place of a file whose name is known to be sound.
@@ -117,8 +139,8 @@ impl fmt::Display for Plan {
         writeln!(f, "  /{}: from {}", medium::STORE, self.layout.dir().display())?;
         for Selected { entry, fate } in &self.extensions {
             writeln!(f, "    {} {} {}", entry.name, entry.version, entry.descriptor.digest)?;
-            if let Some(signer) = &fate.signer {
-                writeln!(f, "      signed by {signer}")?;
+            if !fate.signers.is_empty() {
+                writeln!(f, "      signed by {}", fate.signers.join(", "))?;
             }
             for reason in &fate.reasons {
                 writeln!(f, "      will be refused: {reason}")?;

@@ -21,6 +21,8 @@ pub struct Schematic {
     pub machine_config: PathBuf,
     /// The trust policy.
     pub trust: PathBuf,
+    /// Directory of what the keys of the policy have signed since: policies, revocations and sets.
+    pub trust_updates: Option<PathBuf>,
     /// Directory of the OCI layout with the extensions.
     pub extensions: PathBuf,
     /// Kernel arguments to append to the defaults.
@@ -36,6 +38,8 @@ struct Document {
     base: PathBuf,
     machine_config: PathBuf,
     trust: PathBuf,
+    #[serde(default)]
+    trust_updates: Option<PathBuf>,
     extensions: LayoutPlace,
     #[serde(default)]
     kernel_args: Vec<KernelArg>,
@@ -46,7 +50,16 @@ impl Schematic {
     pub fn parse(text: &str, file: &Path) -> Result<Schematic, SchematicError> {
         let name = file.display().to_string();
         let document: Document = yaml::parse(text, &name)?;
-        let Document { api_version, kind, base, machine_config, trust, extensions, kernel_args } = document;
+        let Document {
+            api_version,
+            kind,
+            base,
+            machine_config,
+            trust,
+            trust_updates,
+            extensions,
+            kernel_args,
+        } = document;
         if api_version != API_VERSION {
             return Err(SchematicError::ApiVersion { file: name, found: api_version });
         }
@@ -58,6 +71,7 @@ impl Schematic {
             base: directory.join(base),
             machine_config: directory.join(machine_config),
             trust: directory.join(trust),
+            trust_updates: trust_updates.map(|updates| directory.join(updates)),
             extensions: directory.join(extensions.0),
             kernel_args,
         })
@@ -147,7 +161,7 @@ impl Diagnose for SchematicError {
     fn hint(&self) -> Option<String> {
         Some(format!(
             "a schematic has apiVersion: {API_VERSION}, kind: {KIND}, base, machineConfig, trust, extensions \
-             (oci:DIRECTORY) and, if wanted, kernelArgs"
+             (oci:DIRECTORY) and, if wanted, trustUpdates and kernelArgs"
         ))
     }
 }
@@ -196,7 +210,7 @@ kernelArgs: [console=ttyS0, panic=-1]
     #[test]
     fn what_is_not_understood_is_refused_with_its_place() {
         insta::assert_snapshot!(refusal(&SCHEMATIC.replace("base:", "bass:")), @r"
-        s.yaml:3:1: unknown field `bass`, expected one of apiVersion, kind, base, machineConfig, trust, extensions, kernelArgs
+        s.yaml:3:1: unknown field `bass`, expected one of apiVersion, kind, base, machineConfig, trust, trustUpdates, extensions, kernelArgs
            |
          3 | bass: base/
            | ^

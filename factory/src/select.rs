@@ -3,7 +3,7 @@
 use catalog::{Entry, Layout};
 use spec::machine::{ExtensionsConfig, Wanted};
 use spec::status::ExtensionStatus;
-use spec::{Arch, VersionRange};
+use spec::{Arch, Digest, VersionRange};
 
 use crate::error::ComposeError;
 
@@ -17,18 +17,30 @@ pub struct Selected {
     pub fate: ExtensionStatus,
 }
 
-/// Finds the highest version that the layout has of every extension that is wanted.
+/// Finds in the layout what boot would take of every extension that is wanted. `fates` are in the order of the config.
 pub(crate) fn select(
     layout: &Layout,
     wanted: &ExtensionsConfig,
+    fates: Vec<ExtensionStatus>,
     arch: Arch,
-) -> Result<Vec<Entry>, ComposeError> {
-    wanted.extensions.iter().map(|wanted| select_one(layout, wanted, arch)).collect()
+) -> Result<Vec<Selected>, ComposeError> {
+    let both = wanted.extensions.iter().zip(fates);
+    both.map(|(wanted, fate)| {
+        let entry = select_one(layout, wanted, fate.digest, arch)?;
+        Ok(Selected { entry, fate })
+    })
+    .collect()
 }
 
-fn select_one(layout: &Layout, wanted: &Wanted, arch: Arch) -> Result<Entry, ComposeError> {
+fn select_one(
+    layout: &Layout,
+    wanted: &Wanted,
+    taken: Option<Digest>,
+    arch: Arch,
+) -> Result<Entry, ComposeError> {
     let Wanted { name, version } = wanted;
-    let entry = layout.candidates(name, version).into_iter().find(|entry| is_for(entry, arch));
+    let is_taken = |entry: &Entry| Some(entry.descriptor.digest) == taken && is_for(entry, arch);
+    let entry = layout.candidates(name, version).into_iter().find(is_taken);
     entry.ok_or_else(|| ComposeError::NoCandidate {
         name: name.clone(),
         range: version.clone(),

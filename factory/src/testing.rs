@@ -110,6 +110,7 @@ impl World {
             runtime: self.path("extruntime"),
             stub: self.path("stub"),
             output: self.path("out.iso"),
+            occasion: signing::Occasion::Boot(None),
         }
     }
 

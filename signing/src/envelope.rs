@@ -1,66 +1,19 @@
-//! The exact bytes of a signature: statement, pre-authentication encoding, envelope, bundle.
+//! The exact bytes of a signature: pre-authentication encoding, envelope, bundle.
 //!
-//! The formats are in-toto Statement v1 (in-toto/attestation, spec/v1/statement.md), DSSE 1.0.2
-//! (secure-systems-lab/dsse, protocol.md and envelope.md) and sigstore bundle v0.3 (sigstore/protobuf-specs,
-//! sigstore_bundle.proto and sigstore_common.proto). The structs at the end are the formats, field by field.
+//! The formats are DSSE 1.0.2 (secure-systems-lab/dsse, protocol.md and envelope.md) and sigstore bundle v0.3
+//! (sigstore/protobuf-specs, sigstore_bundle.proto and sigstore_common.proto); what is inside is a
+//! [`crate::Statement`]. The structs at the end are the formats, field by field.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use spec::artifact::{limits, media};
-use spec::{Diagnose, Digest, Outcome};
+use spec::{Diagnose, Outcome};
 
 use crate::key::{KeyError, KeyHint};
 
-/// `_type` of a statement (in-toto Statement v1).
-pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
-/// `predicateType` of an approval: the one that cosign signs images with (sigstore/cosign, specs/BUNDLE_SPEC.md).
-/// A statement of any other type is about something else, a bill of materials for example, and approves nothing.
-pub const PREDICATE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// `payloadType` of an envelope that holds a statement (in-toto/attestation, spec/v1/envelope.md).
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
-
-/// What a signature says: the manifest of this digest goes by this name, and may be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
-    /// The name of the subject; for an extension its [`spec::ExtensionName`].
-    pub name: String,
-    /// The digest of the manifest.
-    pub manifest: Digest,
-}
-
-impl Statement {
-    /// The bytes that become the payload: compact JSON without a final newline.
-    pub fn to_json(&self) -> Vec<u8> {
-        to_json(&StatementDocument {
-            statement_type: STATEMENT_TYPE.to_owned(),
-            subject: vec![Subject {
-                name: self.name.clone(),
-                digest: SubjectDigest { sha256: self.manifest.hex() },
-            }],
-            predicate_type: PREDICATE_TYPE.to_owned(),
-            predicate: NoPredicate {},
-        })
-    }
-
-    /// Reads a payload. The predicate type is judged first: it decides what the rest looks like.
-    pub fn parse(payload: &[u8]) -> Result<Statement, StatementError> {
-        let PredicateHeader { predicate_type } = serde_json::from_slice(payload)?;
-        if predicate_type != PREDICATE_TYPE {
-            return Err(StatementError::PredicateType { found: excerpt(&predicate_type) });
-        }
-        let document: StatementDocument = serde_json::from_slice(payload)?;
-        let StatementDocument { statement_type, subject, predicate_type: _, predicate: NoPredicate {} } =
-            document;
-        if statement_type != STATEMENT_TYPE {
-            return Err(StatementError::Type { found: excerpt(&statement_type) });
-        }
-        let [Subject { name, digest: SubjectDigest { sha256 } }] = <[Subject; 1]>::try_from(subject)
-            .map_err(|subjects| StatementError::Subjects { count: subjects.len() })?;
-        let manifest = Digest::from_hex(&sha256).map_err(StatementError::Digest)?;
-        Ok(Statement { name, manifest })
-    }
-}
 
 /// The bytes that a signature is over: the pre-authentication encoding of a payload (DSSE protocol.md).
 ///
@@ -176,12 +129,12 @@ fn decode(field: &'static str, text: &str) -> Result<Vec<u8>, BundleError> {
     BASE64.decode(text).map_err(|source| BundleError::Base64 { field, source })
 }
 
-fn to_json(document: &impl Serialize) -> Vec<u8> {
+pub(crate) fn to_json(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).expect("structs of strings always become JSON")
 }
 
 /// Enough of a foreign text to recognise it by.
-fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
@@ -238,41 +191,6 @@ impl Diagnose for BundleError {
     }
 }
 
-/// Why a signed statement is not the approval that was looked for.
-#[derive(Debug, thiserror::Error)]
-pub enum StatementError {
-    /// It is not JSON, or not of the shape of an approval.
-    #[error("the statement is not of the shape of an approval")]
-    Json(#[from] serde_json::Error),
-    /// It is a statement of another format.
-    #[error("the type of the statement is {found:?}, not {STATEMENT_TYPE:?}")]
-    Type {
-        /// What it says.
-        found: String,
-    },
-    /// It is a statement about something else, such as a bill of materials.
-    #[error("the predicate type of the statement is {found:?}, not {PREDICATE_TYPE:?}")]
-    PredicateType {
-        /// What it says.
-        found: String,
-    },
-    /// It is not about exactly one thing.
-    #[error("the statement has {count} subjects; it must have one")]
-    Subjects {
-        /// How many there are.
-        count: usize,
-    },
-    /// The digest of its subject is not one.
-    #[error("the subject of the statement has no SHA-256 digest")]
-    Digest(#[source] spec::digest::DigestError),
-}
-
-impl Diagnose for StatementError {
-    fn outcome(&self) -> Outcome {
-        Outcome::Refused
-    }
-}
-
 // The documents. serde refuses a doubled field of a struct, and these refuse unknown ones.
 
 #[derive(Serialize, Deserialize)]
@@ -320,38 +238,3 @@ struct DsseSignature {
     sig: String,
     keyid: String,
 }
-
-/// The one field of any statement that says what kind it is.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PredicateHeader {
-    predicate_type: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct StatementDocument {
-    #[serde(rename = "_type")]
-    statement_type: String,
-    subject: Vec<Subject>,
-    predicate_type: String,
-    predicate: NoPredicate,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Subject {
-    name: String,
-    digest: SubjectDigest,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SubjectDigest {
-    sha256: String,
-}
-
-/// An approval says everything by its subject: a predicate with a condition in it would go unheard.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NoPredicate {}

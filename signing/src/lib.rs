@@ -1,10 +1,11 @@
-//! What may be believed: keys, envelopes, the trust policy, and the one function that makes a [`Verified`].
+//! What may be believed: keys, envelopes, the trust policy with its updates, and the verdict about an extension, which has
+//! two halves: [`verify_extension`] for its manifest, and [`clear`] for the config in it.
 //!
 //! A signature is a sigstore bundle v0.3 that holds a DSSE envelope around an in-toto statement, signed with pure
 //! Ed25519. Nothing here reads a file, a clock or the network: bytes come in, values go out.
 //!
 //! ```
-//! use signing::{SigningKey, TrustPolicy, sign_extension, verify_extension};
+//! use signing::{Occasion, SigningKey, Trust, TrustPolicy, Updates, sign_extension, verify_extension};
 //! use spec::{Digest, ExtensionName};
 //!
 //! let key = SigningKey::from_seed([7; 32]);
@@ -23,24 +24,39 @@
 //!       {pem}");
 //! let policy = TrustPolicy::parse(&policy, "trust.yaml")?;
 //!
-//! let approval = verify_extension(&policy, &name, &manifest, &[bundle])?;
-//! assert_eq!(approval.signer(), "demo-publisher");
+//! let trust = Trust::establish(policy, &Updates::default(), Occasion::Boot(None));
+//! let approval = verify_extension(&trust, &name, &manifest, &[bundle])?;
+//! assert_eq!(approval.signers(), ["demo-publisher"]);
 //! assert_eq!(approval.value().manifest, manifest);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod clearance;
+mod document;
 mod envelope;
 mod key;
+mod moment;
 mod policy;
+mod refusal;
+mod revocation;
+mod set;
 mod sign;
+mod statement;
+mod trust;
 mod verify;
 
-pub use envelope::{
-    Bundle, BundleError, Message, PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, Statement, StatementError,
-};
+pub use clearance::{Cleared, clear};
+pub use document::{DENIED_MAX, DocumentError};
+pub use envelope::{Bundle, BundleError, Message, PAYLOAD_TYPE};
 #[cfg(feature = "key-files")]
 pub use key::{EncryptedKey, Foreign, Fresh, KeyFile, KeyFileError, Passphrase, PassphraseError};
 pub use key::{KeyError, KeyHint, PublicKey, SigningKey};
-pub use policy::{PolicyError, TrustPolicy, TrustedKey};
-pub use sign::{SignError, Signer, sign, sign_extension};
-pub use verify::{Approval, Refusal, Verified, verify_extension};
+pub use moment::{Moment, MomentError};
+pub use policy::{Developer, OnExpiry, PolicyError, Role, SetRule, Thresholds, TrustPolicy, TrustedKey};
+pub use refusal::Refusal;
+pub use revocation::Revocation;
+pub use set::{ExtensionSet, Member};
+pub use sign::{SignError, Signer, sign_document, sign_extension};
+pub use statement::{DocumentKind, Purpose, STATEMENT_TYPE, Statement, StatementError};
+pub use trust::{Occasion, Trust, UPDATES_MAX, Update, Updates};
+pub use verify::{Approval, Verified, verify_extension};

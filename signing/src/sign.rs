@@ -2,8 +2,9 @@
 
 use spec::{Diagnose, Digest, ExtensionName, Outcome};
 
-use crate::envelope::{Bundle, Message, Statement};
+use crate::envelope::{Bundle, Message};
 use crate::key::{KeyHint, PublicKey};
+use crate::statement::{DocumentKind, Purpose, Statement};
 
 /// Whoever has the private half of a key: memory ([`SigningKey`](crate::SigningKey)), or a program that asks a device or a
 /// service. Nothing but a signer knows where the key is.
@@ -24,16 +25,23 @@ pub fn sign_extension<S: Signer>(
     name: &ExtensionName,
     manifest: &Digest,
 ) -> Result<Bundle, SignError<S::Error>> {
-    sign(signer, name.as_str(), manifest)
+    let statement = Statement { name: name.as_str().to_owned(), digest: *manifest };
+    sign(signer, statement.to_json(Purpose::Extension))
 }
 
-/// Approves a manifest under any name. [`crate::verify_extension`] takes it for an extension only if the name is
-/// that of the extension.
-///
+/// Approves a document of trust: a policy, a revocation or a set, by its bytes.
+pub fn sign_document<S: Signer>(
+    signer: &S,
+    kind: DocumentKind,
+    bytes: &[u8],
+) -> Result<Bundle, SignError<S::Error>> {
+    let statement = Statement { name: kind.name().to_owned(), digest: Digest::of(bytes) };
+    sign(signer, statement.to_json(Purpose::Document(kind)))
+}
+
 /// A signature is believed here no more than anywhere: one that its own key does not verify is refused, so that no
 /// fault of a signer goes out into the world.
-pub fn sign<S: Signer>(signer: &S, name: &str, manifest: &Digest) -> Result<Bundle, SignError<S::Error>> {
-    let payload = Statement { name: name.to_owned(), manifest: *manifest }.to_json();
+fn sign<S: Signer>(signer: &S, payload: Vec<u8>) -> Result<Bundle, SignError<S::Error>> {
     let message = Message::of(&payload);
     let key = signer.public_key();
     let signature = signer.sign(&message).map_err(SignError::Signer)?;
@@ -89,7 +97,9 @@ mod tests {
 
     fn bundle() -> Bundle {
         let key = SigningKey::from_seed(std::array::from_fn(|index| index as u8));
-        sign(&key, NAME, &Digest::from_hex(&"1".repeat(64)).unwrap()).unwrap()
+        let digest = Digest::from_hex(&"1".repeat(64)).unwrap();
+        let statement = Statement { name: NAME.to_owned(), digest };
+        sign(&key, statement.of_type("https://sigstore.dev/cosign/sign/v1")).unwrap()
     }
 
     #[test]
@@ -159,8 +169,7 @@ mod tests {
 
     #[test]
     fn a_signature_that_its_key_does_not_verify_goes_nowhere() {
-        let sign =
-            |seed, change| sign(&Liar(SigningKey::from_seed([seed; 32]), change), NAME, &Digest::of(b""));
+        let sign = |seed, change| sign(&Liar(SigningKey::from_seed([seed; 32]), change), b"{}".to_vec());
         assert!(sign(1, |_| ()).is_ok());
         let wanted = format!(
             "what the signer returned is no signature by the key {} over what was to be signed",

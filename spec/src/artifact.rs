@@ -28,6 +28,9 @@ pub mod media {
     /// The config of an artifact that has none.
     pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
+    /// `predicateType` of the in-toto statement that approves the manifest of an extension.
+    pub const APPROVAL: &str = "https://tenon.dev/extension/v1";
+
     /// Annotation: name of the extension; a hint for finding it, never believed.
     pub const NAME_KEY: &str = "dev.tenon.name";
     /// Annotation: version of the extension; a hint for finding it, never believed.
@@ -46,6 +49,8 @@ pub mod limits {
     pub const IMAGE: u64 = 16 << 30;
     /// A listing of paths or a kernel ABI record.
     pub const FACTS: u64 = 64 << 20;
+    /// Everything that lies beside a trust policy, together.
+    pub const TRUST: u64 = 16 << 20;
     /// A signature bundle.
     pub const BUNDLE: u64 = 1 << 20;
     /// Bundles that are looked at for one manifest; anybody with push rights can add more.

@@ -22,6 +22,8 @@ pub mod medium {
     pub const BASE: &str = "tenon/base.json";
     /// The machine config.
     pub const MACHINE: &str = "tenon/machine.yaml";
+    /// What the keys of the trust policy have signed since: policies, revocations and sets, with their signatures.
+    pub const TRUST: &str = "tenon/trust";
     /// The extensions: an OCI image layout.
     pub const STORE: &str = "tenon/store";
 }

@@ -35,9 +35,12 @@ pub struct ExtensionStatus {
     /// The manifest that was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The key of the trust policy that signed it.
+    /// The keys of the trust policy that signed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<String>,
+    /// The developer override of the trust policy that let it in without a signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signer: Option<String>,
+    pub developer: Option<String>,
     /// Why it is out; empty when it is in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,

@@ -14,6 +14,7 @@ pub(crate) mod module;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod sign;
+pub(crate) mod trust;
 pub(crate) mod verify;
 pub(crate) mod whole;
 

@@ -13,14 +13,40 @@ use crate::signer::Program;
 
 pub(crate) fn run(args: SignArgs) -> Result<(), Failure> {
     let SignArgs { reference, signer, fit } = args;
-    let SignerArgs { key, passphrase, signer_cmd, public_key, signer_timeout } = signer;
+    with_signer(signer, SignExtension { reference, fit })
+}
+
+/// Something that whoever signs is asked for.
+pub(crate) trait Sign {
+    fn sign<S: Signer>(self, signer: &S) -> Result<(), Failure>
+    where
+        S::Error: Send + Sync;
+}
+
+/// Finds out who signs, and has it done.
+pub(crate) fn with_signer(args: SignerArgs, what: impl Sign) -> Result<(), Failure> {
+    let SignerArgs { key, passphrase, signer_cmd, public_key, signer_timeout } = args;
     if let Some(file) = key {
         let key = key::open(key_file::read(&file)?, &file, &Source::from(passphrase))?;
-        return sign(&key, reference, &fit);
+        return what.sign(&key);
     }
     let (command, file) = signer_cmd.zip(public_key).expect("without --key the parser demands both");
     let program = Program::new(&command, key_file::read_public(&file)?, signer_timeout)?;
-    sign(&program, reference, &fit)
+    what.sign(&program)
+}
+
+struct SignExtension {
+    reference: Reference,
+    fit: RequireFitArgs,
+}
+
+impl Sign for SignExtension {
+    fn sign<S: Signer>(self, signer: &S) -> Result<(), Failure>
+    where
+        S::Error: Send + Sync,
+    {
+        sign(signer, self.reference, &self.fit)
+    }
 }
 
 fn sign<S: Signer>(signer: &S, reference: Reference, fit: &RequireFitArgs) -> Result<(), Failure>

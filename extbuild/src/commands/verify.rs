@@ -1,18 +1,18 @@
 //! `extbuild verify`
 
-use signing::{TrustPolicy, verify_extension};
+use signing::{clear, verify_extension};
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 use terminal::Failure;
 
 use super::find;
 use super::whole::read_whole;
 use crate::cli::VerifyArgs;
-use crate::pipeline::read_text;
+use crate::trust;
 
 /// The order is the one of the boot program: nothing of the artifact is parsed before its signature is believed.
 pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
     let VerifyArgs { reference, trust, json } = args;
-    let policy = TrustPolicy::parse(&read_text(&trust)?, &trust.display().to_string())?;
+    let trust = trust::establish(&trust)?;
     let (layout, manifest) = find(reference)?;
     let Some(wanted) =
         layout.extensions().into_iter().find(|entry| entry.descriptor.digest == manifest.digest)
@@ -24,26 +24,26 @@ pub(crate) fn run(args: VerifyArgs) -> Result<(), Failure> {
     for broken in &signatures.skipped {
         terminal::warning(&format!("a signature cannot be read: {broken}"));
     }
-    let approval = verify_extension(&policy, &wanted.name, &manifest.digest, &signatures.bundles)
+    let approval = verify_extension(&trust, &wanted.name, &manifest.digest, &signatures.bundles)
         .map_err(|refusal| Refused(refusal.reason()))?;
     let artifact = read_whole(&layout, &manifest, &[])?;
-    if artifact.config.name != approval.value().name {
-        let sentence = format!(
-            "the signature is for {}, but the artifact is {}",
-            approval.value().name,
-            artifact.config.name
-        );
-        return Err(Refused(Reason::new(ReasonCode::IdentityMismatch, sentence)).into());
-    }
-    let (name, version, signer) = (&artifact.config.name, &artifact.config.version, approval.signer());
+    let cleared = clear(&trust, approval, &artifact.config).map_err(|refusal| Refused(refusal.reason()))?;
+    let (name, version, approval) = (&artifact.config.name, &artifact.config.version, cleared.approval());
     if json {
         return Ok(terminal::json(&serde_json::json!({
-            "name": name, "version": version, "digest": manifest.digest, "signer": signer,
+            "name": name, "version": version, "digest": manifest.digest,
+            "signers": approval.signers(), "developer": approval.developer(),
         }))?);
     }
-    terminal::success(&format!(
-        "{name} {version} is signed by {signer}, and its image is the one that was signed"
-    ));
+    match approval.developer() {
+        Some(by) => {
+            terminal::warning(&format!("{name} {version} needs no signature: developer override {by}"))
+        }
+        None => terminal::success(&format!(
+            "{name} {version} is signed by {}, and its image is the one that was signed",
+            approval.signers().join(", ")
+        )),
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use catalog::Entry;
 use kabi::{Fits, Record};
-use signing::{Approval, Refusal, Verified, verify_extension};
+use signing::{Approval, Cleared, Refusal, Verified, clear, verify_extension};
 use spec::artifact::ExtensionConfig;
 use spec::listing::Listing;
 use spec::machine::Wanted;
@@ -18,7 +18,7 @@ use crate::image::ImageError;
 /// An extension that is what it says it is; whether it can be together with the others is not decided.
 #[derive(Debug)]
 pub(super) struct Sound<L> {
-    approval: Verified<Approval>,
+    cleared: Cleared,
     config: ExtensionConfig,
     listing: Listing,
     record: Record,
@@ -39,14 +39,14 @@ pub(super) fn examine<L>(
     };
     let entry = choose(wanted, grounds).map_err(|objection| refused(None, objection))?;
     let mut chosen =
-        Chosen { version: entry.version.clone(), manifest: entry.descriptor.digest, signer: None };
+        Chosen { version: entry.version.clone(), manifest: entry.descriptor.digest, signers: Vec::new() };
     let approval =
         believe(wanted, &entry, grounds).map_err(|objection| refused(Some(chosen.clone()), objection))?;
-    chosen.signer = Some(approval.signer().to_owned());
+    chosen.signers = approval.signers().into_iter().map(str::to_owned).collect();
     read(approval, &entry, grounds, open).map_err(|objection| refused(Some(chosen), objection))
 }
 
-/// The highest version in the range. Name, version and platform are hints of the index: a wrong one leads to an
+/// The highest version in the range; the one that is in the set, where the policy demands a set. Name, version and platform are hints of the index: a wrong one leads to an
 /// artifact that is refused, never to one that is believed.
 fn choose(wanted: &Wanted, grounds: &Grounds) -> Result<Entry, Objection> {
     let Wanted { name, version: range } = wanted;
@@ -55,7 +55,9 @@ fn choose(wanted: &Wanted, grounds: &Grounds) -> Result<Entry, Objection> {
         let platform = entry.descriptor.platform.as_ref();
         platform.is_none_or(|platform| platform.architecture == grounds.base.kernel.arch.as_str())
     };
-    let chosen = candidates.iter().find(for_us).or(candidates.first());
+    let member = grounds.trust.set().and_then(|set| set.members.get(name));
+    let in_set = |entry: &&Entry| member.is_some_and(|member| member.manifest == entry.descriptor.digest);
+    let chosen = candidates.iter().find(in_set).or(candidates.iter().find(for_us)).or(candidates.first());
     chosen.cloned().ok_or_else(|| not_found(wanted, grounds))
 }
 
@@ -90,27 +92,19 @@ fn read<L>(
     open: impl Fn(Unopened<'_>) -> Result<L, ImageError>,
 ) -> Result<Sound<L>, Objection> {
     let artifact = grounds.store.read_extension(&entry.descriptor)?;
-    check_identity(&artifact.config, &approval, entry, grounds)?;
+    let cleared = clear(&grounds.trust, approval, &artifact.config)?;
+    check_identity(&artifact.config, entry, grounds)?;
     let record = artifact.kabi.as_deref().map(Record::parse).transpose()?.unwrap_or_default();
     let image = &artifact.image;
     let file = grounds.store.open_blob(&image.digest)?;
     let expected = Expected { digest: image.digest, size: image.size };
     let promise = Promise { facts: &artifact.config.content, listing: &artifact.paths };
     let layer = open(Unopened { file, expected, promise })?;
-    Ok(Sound { approval, config: artifact.config, listing: artifact.paths, record, layer })
+    Ok(Sound { cleared, config: artifact.config, listing: artifact.paths, record, layer })
 }
 
-/// Is the signed config the one of what was asked for, and for this machine?
-fn check_identity(
-    config: &ExtensionConfig,
-    approval: &Verified<Approval>,
-    entry: &Entry,
-    grounds: &Grounds,
-) -> Result<(), Objection> {
-    let approved = &approval.value().name;
-    if config.name != *approved {
-        return Err(Objection::OtherName { wanted: approved.clone(), found: config.name.clone() });
-    }
+/// Is the signed config the one of the version that was asked for, and for this machine?
+fn check_identity(config: &ExtensionConfig, entry: &Entry, grounds: &Grounds) -> Result<(), Objection> {
     if config.version != entry.version {
         let (wanted, found) = (Box::new(entry.version.clone()), Box::new(config.version.clone()));
         return Err(Objection::OtherVersion { wanted, found });
@@ -127,11 +121,11 @@ impl<L> Sound<L> {
     }
 
     pub(super) fn admit(self, fits: Fits) -> Admitted<L> {
-        let Sound { approval, config, listing: _, record, layer } = self;
-        Admitted { approval, config, record, fits, layer }
+        let Sound { cleared, config, listing: _, record, layer } = self;
+        Admitted { cleared, config, record, fits, layer }
     }
 
     pub(super) fn refuse(self, reasons: Vec<Reason>) -> Refused {
-        Refused::known(self.approval, self.config, reasons)
+        Refused::known(&self.cleared, self.config, reasons)
     }
 }

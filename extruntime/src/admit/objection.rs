@@ -28,8 +28,6 @@ pub(super) enum Objection {
     },
     #[error(transparent)]
     Store(#[from] CatalogError),
-    #[error("the signed config is of the extension {found}, not of {wanted}")]
-    OtherName { wanted: ExtensionName, found: ExtensionName },
     #[error("the signed config is of version {found}; the index of the store says {wanted}")]
     OtherVersion { wanted: Box<Version>, found: Box<Version> },
     #[error("it is for {found}, and this machine is {wanted}")]
@@ -63,9 +61,6 @@ impl Objection {
                 Reason { hint: first.hint(), ..plain(ReasonCode::SignatureMissing) }
             }
             Objection::Store(error) => of_store(error, plain(error.reason_code())),
-            Objection::OtherName { wanted, found } => {
-                plain(ReasonCode::IdentityMismatch).wanted_found(wanted.as_str(), found.as_str())
-            }
             Objection::OtherVersion { wanted, found } => {
                 plain(ReasonCode::IdentityMismatch).wanted_found(wanted.to_string(), found.to_string())
             }

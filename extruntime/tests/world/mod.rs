@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use catalog::{Descriptor, NewExtension, Store};
 use kabi::Profile;
-use signing::{SigningKey, sign};
+use signing::{SigningKey, sign_extension};
 use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, Requirement};
 use spec::listing::Listing;
 use spec::{Arch, Digest, ExtensionName, Version};
@@ -208,7 +208,7 @@ impl World {
 
     /// Signs a manifest under a name.
     pub fn sign(&self, key: &SigningKey, name: &str, manifest: &Descriptor) {
-        let bundle = sign(key, name, &manifest.digest).unwrap().to_json();
+        let bundle = sign_extension(key, &name.parse().unwrap(), &manifest.digest).unwrap().to_json();
         self.store().attach_signature(manifest, &bundle).unwrap();
     }
 

@@ -167,7 +167,7 @@ fn a_schematic_that_is_not_whole_is_refused() {
        |
      6 | kernelArgs: [console=ttyS0]
        | ^
-    hint: a schematic has apiVersion: v1alpha1, kind: Schematic, base, machineConfig, trust, extensions (oci:DIRECTORY) and, if wanted, kernelArgs
+    hint: a schematic has apiVersion: v1alpha1, kind: Schematic, base, machineConfig, trust, extensions (oci:DIRECTORY) and, if wanted, trustUpdates and kernelArgs
     ");
     insta::assert_snapshot!(refusal_after(|w| w.edit("schematic.yaml", "machine.yaml", "gone.yaml")), @r"
     2: cannot read gone.yaml
@@ -217,8 +217,8 @@ fn a_config_policy_or_layout_that_cannot_be_used_is_refused() {
     hint: start a document with apiVersion: v1alpha1 and kind: ExtensionsConfig
     ");
     insta::assert_snapshot!(refusal_after(|w| w.edit("trust.yaml", "[\"*\"]", "[]")), @r#"
-    1: trust.yaml: trust key publisher names no extensions that it may sign for
-    hint: list names or patterns under extensions:, or "*" for all
+    1: trust.yaml: publisher is trusted for no extensions
+    hint: list names or patterns under extensions:, or "*" for all; a key that signs none has other roles:
     "#);
     insta::assert_snapshot!(refusal_after(|w| fs::remove_dir_all(w.path("store")).unwrap()), @r"
     2: store is not an OCI image layout: it has no oci-layout file

@@ -96,6 +96,13 @@ impl fmt::Debug for PublicKey {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHint([u8; 32]);
 
+impl KeyHint {
+    /// The first eight hexadecimal digits of the fingerprint, to tell files apart by.
+    pub fn short(&self) -> String {
+        self.0[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 impl FromStr for KeyHint {
     type Err = KeyError;
 

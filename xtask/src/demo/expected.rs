@@ -11,7 +11,7 @@ use crate::Error;
 pub(super) fn check(machine: &Machine) -> Result<(), Error> {
     for (name, _) in GOOD {
         let status = status_of(machine, name)?;
-        expect(status.state == State::Active && status.signer.as_deref() == Some("demo-publisher"), || {
+        expect(status.state == State::Active && status.signers == ["demo-publisher"], || {
             format!("{name} should be active and signed by demo-publisher: {status:?}")
         })?;
     }
