@@ -34,4 +34,11 @@ fn examples_are_read() {
     context.write("trust.yaml", example("TrustPolicy"));
     let said = context.extfactory(&["compose", "schematic.yaml", "--runtime", "x", "-o", "out.iso"]);
     assert!(complaint(said).starts_with("error: store "), "the layout is the first thing that is missing");
+
+    context.extbuild(&["trust", "explain", "--trust", "trust.yaml"]).ok();
+    context.extbuild(&["key", "new", "-o", "key.pem", "--no-passphrase"]).ok();
+    for kind in ["TrustPolicy", "Revocation", "ExtensionSet"] {
+        context.write("document.yaml", example(kind));
+        context.extbuild(&["trust", "sign", "document.yaml", "--key", "key.pem"]).ok();
+    }
 }

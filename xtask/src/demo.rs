@@ -131,10 +131,12 @@ fn build_extensions(shell: &Shell, inputs: &Inputs) -> Result<(), Error> {
 
 fn sign(shell: &Shell, dir: &Path) -> Result<(), Error> {
     shell::heading("Keys, a trust policy, signatures");
-    let (publisher, stranger) = (format!("{DIR}/publisher.pem"), format!("{DIR}/stranger.pem"));
-    shell.extbuild(&["key", "new", "--no-passphrase", "-o", &publisher])?;
-    shell.extbuild(&["key", "new", "--no-passphrase", "-o", &stranger])?;
-    write_policy(dir)?;
+    let key = |name: &str| format!("{DIR}/{name}.pem");
+    let (publisher, stranger) = (key("publisher"), key("stranger"));
+    for name in ["publisher", "stranger", "operator"] {
+        shell.extbuild(&["key", "new", "--no-passphrase", "-o", &key(name)])?;
+    }
+    make_policy(shell, dir)?;
     for (name, _) in GOOD.into_iter().chain([FLIPPED, STRANGE, FOREIGN]) {
         let key = if name == STRANGE.0 { &stranger } else { &publisher };
         shell.extbuild(&["sign", &format!("oci:{DIR}/store:{name}-1.0.0"), "--key", key])?;
@@ -142,17 +144,31 @@ fn sign(shell: &Shell, dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The policy that goes into the initramfs: one key and the names that it may sign for.
-fn write_policy(dir: &Path) -> Result<(), Error> {
-    let key_file = dir.join("publisher.pem.pub");
-    let key = fs::read_to_string(&key_file).map_err(Error::file("read", &key_file))?;
-    let key: String = key.lines().map(|line| format!("      {line}\n")).collect();
-    let policy = format!(
-        "apiVersion: v1alpha1\nkind: TrustPolicy\nkeys:\n  - name: demo-publisher\n    \
-         extensions: [\"wireguard*\", realtek-firmware, \"demo-*\"]\n    publicKey: |\n{key}"
-    );
+/// The policy that goes into the initramfs: a publisher with the names that it may sign for, and an operator, without
+/// whose set nothing gets in.
+fn make_policy(shell: &Shell, dir: &Path) -> Result<(), Error> {
+    let file = format!("{DIR}/trust.yaml");
+    let key = |name: &str| format!("{DIR}/{name}.pem.pub");
+    let publisher = ["trust", "init", &file, "--name", "demo-publisher", "--public-key", &key("publisher")];
+    let names = ["--extensions", "wireguard*", "--extensions", "realtek-firmware", "--extensions", "demo-*"];
+    shell.extbuild(&[&publisher[..], &names].concat())?;
+    let operator = ["trust", "add", &file, "--name", "demo-operator", "--public-key", &key("operator")];
+    shell.extbuild(&[&operator[..], &["--role", "operator"]].concat())?;
     let file = dir.join("trust.yaml");
-    fs::write(&file, policy).map_err(Error::file("write", &file))
+    let policy = fs::read_to_string(&file).map_err(Error::file("read", &file))?;
+    fs::write(&file, policy + "set: {class: demo}\n").map_err(Error::file("write", &file))
+}
+
+/// What the machine is to run, signed by the operator: those that it must refuse too, so that each is refused for itself.
+fn sign_set(shell: &Shell) -> Result<(), Error> {
+    let members = GOOD.into_iter().chain([FLIPPED, STRANGE, FOREIGN]);
+    let members: Vec<String> = members.map(|(name, _)| format!("oci:{DIR}/pulled:{name}-1.0.0")).collect();
+    let directory = format!("{DIR}/trust.d");
+    let mut set = vec!["trust", "set", &directory, "--class", "demo"];
+    set.extend(members.iter().map(String::as_str));
+    let document = shell.extbuild(&set)?;
+    shell.extbuild(&["trust", "sign", &document, "--key", &format!("{DIR}/operator.pem")])?;
+    Ok(())
 }
 
 /// Through a real registry and back: the digests must not change, and the signatures come along.
@@ -168,9 +184,11 @@ fn publish(shell: &Shell, inputs: &Inputs, dir: &Path) -> Result<(), Error> {
             return Err(Error::Demo(format!("{name} was sent as {pushed} and came back as {pulled}")));
         }
     }
-    let trust = format!("{DIR}/trust.yaml");
+    sign_set(shell)?;
+    let (trust, updates) = (format!("{DIR}/trust.yaml"), format!("{DIR}/trust.d"));
     for (name, _) in GOOD {
-        shell.extbuild(&["verify", &format!("oci:{DIR}/pulled:{name}-1.0.0"), "--trust", &trust])?;
+        let pulled = format!("oci:{DIR}/pulled:{name}-1.0.0");
+        shell.extbuild(&["verify", &pulled, "--trust", &trust, "--trust-updates", &updates])?;
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ fn believe(wanted: &Wanted, entry: &Entry, grounds: &Grounds) -> Result<Verified
     let verdict = verify_extension(&grounds.trust, &wanted.name, &manifest, &signatures.bundles);
     verdict.map_err(|refusal| match (refusal, signatures.skipped.into_iter().next()) {
         (Refusal::Missing { name, .. }, Some(first)) => Objection::Unreadable { name, first },
-        (refusal, _) => Objection::Untrusted(refusal),
+        (refusal, _) => refusal.into(),
     })
 }
 

@@ -19,7 +19,7 @@ pub(super) enum Objection {
     #[error("the store has no version of {name} in {range}, but {}", listed(found))]
     NoSuchVersion { name: ExtensionName, range: VersionRange, found: Vec<Version> },
     #[error(transparent)]
-    Untrusted(#[from] Refusal),
+    Untrusted(Box<Refusal>),
     #[error("no signature of {name} can be read")]
     Unreadable {
         name: ExtensionName,
@@ -36,6 +36,12 @@ pub(super) enum Objection {
     Record(#[from] RecordError),
     #[error(transparent)]
     Image(#[from] ImageError),
+}
+
+impl From<Refusal> for Objection {
+    fn from(refusal: Refusal) -> Objection {
+        Objection::Untrusted(Box::new(refusal))
+    }
 }
 
 fn listed(versions: &[Version]) -> String {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use catalog::{Descriptor, NewExtension, Store};
 use kabi::Profile;
-use signing::{SigningKey, sign_extension};
+use signing::{DocumentKind, SigningKey, sign_document, sign_extension};
 use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, Requirement};
 use spec::listing::Listing;
 use spec::{Arch, Digest, ExtensionName, Version};
@@ -232,6 +232,21 @@ impl World {
         self.store().put_manifest(&bytes, listed).unwrap();
     }
 
+    /// Adds fields to the trust policy.
+    pub fn amend_trust(&self, fields: &str) {
+        let text = fs::read_to_string(self.trust()).unwrap();
+        fs::write(self.trust(), format!("{text}{fields}\n")).unwrap();
+    }
+
+    /// Puts a document of trust on the medium, signed by `key`.
+    pub fn update(&self, file: &str, kind: DocumentKind, text: &str, key: &SigningKey) {
+        let dir = self.medium().join("tenon/trust");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(format!("{file}.yaml")), text).unwrap();
+        let bundle = sign_document(key, kind, text.as_bytes()).unwrap().to_json();
+        fs::write(dir.join(format!("{file}.json")), bundle).unwrap();
+    }
+
     /// Writes the machine config: names, and ranges after a blank.
     pub fn want(&self, extensions: &[&str]) {
         let mut text = "apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions:\n".to_owned();
@@ -264,6 +279,11 @@ pub fn profile(release: &str) -> Vec<u8> {
     Profile::from_symvers(EXPORT, release.parse().unwrap(), Arch::Amd64).unwrap().to_bytes()
 }
 
+/// The operator of the policy, who signs sets and revocations.
+pub fn operator() -> SigningKey {
+    SigningKey::from_seed([4; 32])
+}
+
 fn trust_policy() -> String {
     let key = |name: &str, scope: &str, key: SigningKey| {
         let pem = key.public_key().to_pem().trim_end().replace('\n', "\n      ");
@@ -271,5 +291,6 @@ fn trust_policy() -> String {
     };
     let publisher = key("publisher", "*", publisher());
     let net = key("net-publisher", "net-*", net_publisher());
-    format!("apiVersion: v1alpha1\nkind: TrustPolicy\nkeys:\n{publisher}{net}")
+    let operator = key("operator", "*", operator()).replace("extensions: [\"*\"]", "roles: [operator]");
+    format!("apiVersion: v1alpha1\nkind: TrustPolicy\nkeys:\n{publisher}{net}{operator}")
 }

@@ -81,7 +81,7 @@ fn trusted_key(fragment: KeyFragment, file: &str) -> Result<TrustedKey, PolicyEr
     if publisher && extensions.is_empty() {
         return Err(PolicyError::NoExtensions { file: file.to_owned(), key: name });
     }
-    if !publisher && !(extensions.is_empty() && may.is_none()) {
+    if !publisher && (!extensions.is_empty() || may.is_some()) {
         return Err(PolicyError::NoPublisher { file: file.to_owned(), key: name });
     }
     let may = may.unwrap_or_else(usual_grants);
