@@ -141,7 +141,7 @@ pub enum Refusal {
         /// The manifest that was to be used.
         manifest: Digest,
         /// The manifest that the set has under this name.
-        found: Option<Digest>,
+        found: Option<Box<Digest>>,
     },
     /// The config of the approved manifest is of another extension.
     #[error("the signed config is of the extension {found}, not of {wanted}")]
@@ -255,7 +255,7 @@ impl Refusal {
                 reason.wanted_found(threshold.to_string(), signers.len().to_string())
             }
             Refusal::NotInSet { manifest, found, .. } => {
-                let found = found.map_or_else(|| "nothing".to_owned(), |found| found.to_string());
+                let found = found.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
                 reason.wanted_found(manifest.to_string(), found)
             }
             Refusal::OtherConfig { wanted, found } => reason.wanted_found(wanted.as_str(), found.as_str()),

@@ -147,7 +147,10 @@ fn check_set(trust: &Trust, approval: &Approval) -> Result<(), Refusal> {
     let found = set.members.get(&name).map(|member| member.manifest);
     match found == Some(manifest) {
         true => Ok(()),
-        false => Err(Refusal::NotInSet { name, class, version: set.version, manifest, found }),
+        false => {
+            let found = found.map(Box::new);
+            Err(Refusal::NotInSet { name, class, version: set.version, manifest, found })
+        }
     }
 }
 
