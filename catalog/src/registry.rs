@@ -19,6 +19,7 @@ mod credentials;
 mod error;
 mod meter;
 mod place;
+mod proxy;
 mod pull;
 mod push;
 mod range;
@@ -39,6 +40,7 @@ use crate::reference::{RegistryReference, Repository};
 pub use access::{Access, Patience};
 pub use credentials::{CredentialFiles, CredentialsError};
 pub use error::RegistryError;
+pub use proxy::Proxies;
 use session::{Purpose, Session};
 pub use subject::Subject;
 

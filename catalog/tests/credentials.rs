@@ -164,6 +164,21 @@ fn an_identity_token_is_exchanged_and_a_registry_token_is_not() {
     pull_as(address, &address.to_string(), r#"{"registrytoken": "r"}"#).unwrap();
 }
 
+/// Status 307 and 308 have a client send the body again, and the token is in it.
+#[test]
+fn an_identity_token_does_not_follow_a_redirect() {
+    let (thief, stolen, _) = token_service("t2");
+    for status in ["302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let service =
+            serve(move |_| Answer::status(status).header("Location", format!("http://{thief}/stolen")));
+        let (address, _) = guarded("Bearer t2", move |_| format!("Bearer realm=\"http://{service}/t\""));
+        let error =
+            pull_as(address, &address.to_string(), r#"{"identitytoken": "open sesame"}"#).unwrap_err();
+        assert!(matches!(error, RegistryError::Answer { .. }), "{error:?}");
+    }
+    assert!(stolen.lock().unwrap().is_empty());
+}
+
 #[test]
 fn a_token_service_elsewhere_does_not_get_the_password() {
     let (service, asked, _) = token_service("t0");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use catalog::Access;
-use catalog::registry::CredentialFiles;
+use catalog::registry::{CredentialFiles, Proxies};
 use clap::Args;
 
 /// What `push` and `pull` have in common.
@@ -30,6 +30,7 @@ impl RegistryArgs {
             Some(file) => CredentialFiles::only(file),
             None => CredentialFiles::usual(|name| std::env::var_os(name), uid),
         };
-        Access { credentials, ca_file, plain_http, ..Access::default() }
+        let proxies = Proxies::of_variables(|name| std::env::var_os(name));
+        Access { credentials, ca_file, plain_http, proxies, ..Access::default() }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credentials::CredentialFiles;
+use super::proxy::Proxies;
 
 /// What holds for every exchange with a registry.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,8 @@ pub struct Access {
     pub ca_file: Option<PathBuf>,
     /// Speak plain HTTP, whoever the registry is; credentials stay here then, unless it is this machine.
     pub plain_http: bool,
+    /// Who is asked in the place of registries that are not on this machine.
+    pub proxies: Proxies,
     /// How long to bear with a registry that fails.
     pub patience: Patience,
 }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::RegistryError;
 use super::access::Access;
 use super::credentials::Credentials;
+use super::error::Cause;
 use super::place::{follow_safely, is_loopback, is_safe, place_of};
 use super::subject::Subject;
 use super::tls::{authorities, unusable};
@@ -58,21 +59,8 @@ impl<'a> Session<'a> {
         access: &'a Access,
         purpose: Purpose<'a>,
     ) -> Result<Session<'a>> {
-        // What is wrong with certificates comes out when they are put to use.
-        let failed = |error: reqwest::Error| match &access.ca_file {
-            Some(path) => unusable(reference, path, error),
-            None => RegistryError::setup(Subject::artifact(reference), error),
-        };
         let plain = access.plain_http || (reference.host.is_loopback() && access.ca_file.is_none());
-        let http = Client::builder()
-            .tls_certs_merge(authorities(reference, access)?)
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT)
-            .https_only(!plain)
-            .redirect(Policy::custom(follow_safely))
-            .referer(false)
-            .build()
-            .map_err(failed)?;
+        let http = client(reference, access, plain, Policy::custom(follow_safely))?;
         let scheme = if plain { "http" } else { "https" };
         let host = match reference.host.to_string() {
             hub if hub == DOCKER_HUB.0 => DOCKER_HUB.1.to_owned(),
@@ -82,6 +70,11 @@ impl<'a> Session<'a> {
             .map_err(|error| RegistryError::setup(Subject::artifact(reference), error))?;
         let (authorization, credentials) = (RefCell::new(None), OnceCell::new());
         Ok(Session { reference, access, purpose, http, base, authorization, credentials })
+    }
+
+    /// A client that follows no redirect, for requests whose body is a secret.
+    pub(super) fn staying(&self) -> Result<Client> {
+        client(self.reference, self.access, self.base.scheme() == "http", Policy::none())
     }
 
     /// The tag that the reference means.
@@ -198,4 +191,26 @@ impl<'a> Session<'a> {
             false => Err(RegistryError::LedAstray { about: Box::new(about.clone()), place: place_of(&url) }),
         }
     }
+}
+
+fn client(
+    reference: &RegistryReference,
+    access: &Access,
+    plain: bool,
+    redirects: Policy,
+) -> Result<Client> {
+    let setup = |cause: Cause| RegistryError::setup(Subject::artifact(reference), cause);
+    let builder = Client::builder()
+        .tls_certs_merge(authorities(reference, access)?)
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT)
+        .https_only(!plain)
+        .redirect(redirects)
+        .referer(false);
+    let builder = access.proxies.apply(builder).map_err(|error| setup(error.into()))?;
+    // What is wrong with certificates comes out when they are put to use.
+    builder.build().map_err(|error| match &access.ca_file {
+        Some(path) => unusable(reference, path, error),
+        None => setup(error.into()),
+    })
 }

@@ -74,7 +74,8 @@ impl Session<'_> {
                     [("grant_type", "refresh_token"), ("client_id", CLIENT), ("refresh_token", &token)];
                 asked.extend(grant.map(|(key, value)| (key, value.to_owned())));
                 asked.push(("scope", self.scopes().join(" ")));
-                self.http.post(url).form(&asked)
+                // A redirect may repeat the body, and so the token, to whoever is named (RFC 9110 section 15.4.8).
+                self.staying()?.post(url).form(&asked)
             }
             credentials => {
                 asked.extend(self.scopes().into_iter().map(|scope| ("scope", scope)));
