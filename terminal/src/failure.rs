@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use spec::{Diagnose, Outcome};
 
+use crate::output::harmless;
+
 /// Any error of any room, on its way to the person who ran the command.
 pub struct Failure(Box<dyn Diagnose + Send + Sync>);
 
@@ -42,12 +44,12 @@ impl Failure {
     fn describe(&self) -> String {
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
-        let mut text = format!("{red}error:{red:#} {}\n", self.0);
+        let mut text = format!("{red}error:{red:#} {}\n", harmless(&self.0.to_string()));
         for cause in spec::causes(&*self.0) {
-            text += &format!("  caused by: {cause}\n");
+            text += &format!("  caused by: {}\n", harmless(&cause.to_string()));
         }
         if let Some(hint) = self.0.hint() {
-            text += &format!("\n{cyan}hint:{cyan:#} {hint}\n");
+            text += &format!("\n{cyan}hint:{cyan:#} {}\n", harmless(&hint));
         }
         text
     }
@@ -114,6 +116,8 @@ mod tests {
                 Some("cut it again".into())
             }
         }
+        let failure = Failure::from(Joint(std::io::Error::other("too \u{1b}[8mwide")));
+        assert!(failure.describe().contains("caused by: too \\u{1b}[8mwide\n"), "{}", failure.describe());
         let failure = Failure::from(Joint(std::io::Error::other("too wide")));
         let plain = anstream::adapter::strip_str(&failure.describe()).to_string();
         assert_eq!(plain, "error: the joint does not fit\n  caused by: too wide\n\nhint: cut it again\n");

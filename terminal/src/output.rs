@@ -44,7 +44,17 @@ pub fn hint(sentence: &str) {
 fn tell(colour: AnsiColor, word: &str, sentence: &str) {
     let style = Style::new().bold().fg_color(Some(colour.into()));
     // Nothing can be told to someone whose stderr is closed.
-    drop(writeln!(anstream::stderr(), "{style}{word}{style:#} {sentence}"));
+    drop(writeln!(anstream::stderr(), "{style}{word}{style:#} {}", harmless(sentence)));
+}
+
+/// The text without orders to the terminal: a sentence may quote what a stranger has written into a file or an answer.
+pub(crate) fn harmless(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\t' => c.to_string(),
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// Stdout could not be written.
@@ -92,6 +102,11 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quoted_text_gives_the_terminal_no_orders() {
+        assert_eq!(harmless("ab\u{1b}[2J\u{9b}1A\r\u{7}\n\tü"), "ab\\u{1b}[2J\\u{9b}1A\\r\\u{7}\n\tü");
+    }
 
     #[test]
     fn columns_line_up() {
