@@ -35,18 +35,15 @@ impl Source {
     /// The passphrase of a key that is there.
     pub(crate) fn existing(&self, of: &Path) -> Result<Passphrase, Failure> {
         match &self.file {
-            Some(file) => read(file),
-            None => {
-                let bytes = self.ask(&format!("Passphrase of {}: ", of.display()))?;
-                Ok(Passphrase::new(bytes)?)
-            }
+            Some(file) => Ok(Passphrase::new(read(file)?).map_err(Bad::of(file))?),
+            None => Ok(Passphrase::new(self.ask(&format!("Passphrase of {}: ", of.display()))?)?),
         }
     }
 
     /// A passphrase for a key that is about to be written.
     pub(crate) fn fresh(&self, path: &Path) -> Result<Passphrase, Failure> {
         match &self.file {
-            Some(file) => read(file),
+            Some(file) => Ok(Passphrase::new(read(file)?).map_err(NoLock).map_err(Bad::of(file))?),
             None => twice(path, |question| self.ask(question)),
         }
     }
@@ -65,7 +62,8 @@ fn twice(
     path: &Path,
     mut ask: impl FnMut(&str) -> Result<Zeroizing<Vec<u8>>, Failure>,
 ) -> Result<Passphrase, Failure> {
-    let first = Passphrase::new(ask(&format!("New passphrase for {}: ", path.display()))?)?;
+    let first = ask(&format!("New passphrase for {}: ", path.display()))?;
+    let first = Passphrase::new(first).map_err(NoLock)?;
     let second = Passphrase::new(ask("The same again: ")?);
     match second.is_ok_and(|second| second.is(&first)) {
         true => Ok(first),
@@ -90,7 +88,7 @@ fn from_environment() -> Option<PathBuf> {
 }
 
 /// The first line of a file that is kept from others, or of a pipe, as `<(…)` of a shell makes it.
-fn read(path: &Path) -> Result<Passphrase, Failure> {
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let cannot = || Place::cannot("read", path);
     let file = File::open(path).map_err(cannot())?;
     let metadata = file.metadata().map_err(cannot())?;
@@ -105,8 +103,7 @@ fn read(path: &Path) -> Result<Passphrase, Failure> {
             return Err(cannot()(neither).into());
         }
     }
-    let line = first_line(file).map_err(cannot())?;
-    Ok(Passphrase::new(line).map_err(Bad::of(path))?)
+    Ok(first_line(file).map_err(cannot())?)
 }
 
 /// The bytes before the first end of line, at most one more than a passphrase may have.
@@ -128,25 +125,44 @@ fn first_line(mut file: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
 /// A file without a passphrase in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{} has no passphrase in its first line", path.display())]
-struct Bad {
+struct Bad<E> {
     path: PathBuf,
-    source: PassphraseError,
+    source: E,
 }
 
-impl Bad {
-    fn of(path: &Path) -> impl FnOnce(PassphraseError) -> Bad {
+impl<E> Bad<E> {
+    /// For `map_err`.
+    fn of(path: &Path) -> impl FnOnce(E) -> Bad<E> {
         let path = path.to_owned();
         move |source| Bad { path, source }
     }
 }
 
-impl Diagnose for Bad {
+impl<E: Diagnose + 'static> Diagnose for Bad<E> {
     fn outcome(&self) -> Outcome {
         self.source.outcome()
     }
 
     fn hint(&self) -> Option<String> {
         self.source.hint()
+    }
+}
+
+/// A passphrase with which no new key can be locked; unlike one that is there, it may do without.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct NoLock(PassphraseError);
+
+impl Diagnose for NoLock {
+    fn outcome(&self) -> Outcome {
+        self.0.outcome()
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self.0 {
+            PassphraseError::Empty => Some("for a key without one, say --no-passphrase".into()),
+            other => other.hint(),
+        }
     }
 }
 
@@ -236,9 +252,14 @@ mod tests {
         {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-            let sentence = read(&path).unwrap_err().sentence();
+            let source = Source::new(Some(path.clone()), "--passphrase-file");
+            let (new, old) = (source.fresh(&path).unwrap_err(), source.existing(&path).unwrap_err());
+            let sentence = new.sentence();
             assert!(sentence.contains("has no passphrase in its first line: the passphrase"), "{sentence}");
-            assert!(sentence.contains(cause), "{sentence}");
+            assert!(sentence.contains(cause) && old.sentence() == sentence, "{sentence}");
+            // Only where a key is written there is such an argument.
+            let argument = |failure: Failure| failure.hint().is_some_and(|hint| hint.contains("--no-"));
+            assert_eq!((argument(new), argument(old)), (cause == "is empty", false), "{text:?}");
         }
     }
 }

@@ -135,12 +135,11 @@ fn check_cost(kdf: &Kdf) -> Result<(), KeyFileError> {
         }
         Kdf::Scrypt(scrypt) => {
             let (n, r, p) = (scrypt.cost_parameter, scrypt.block_size.into(), scrypt.parallelization.into());
-            let blocks = n.saturating_mul(r);
-            // RFC 7914, section 6: N is a power of two above 1.
-            n > 1
-                && n.is_power_of_two()
-                && (1..=MEMORY_MAX / 128).contains(&blocks)
-                && (1..=WORK_MAX).contains(&blocks.saturating_mul(p))
+            // RFC 7914, section 6: a vector of N times 128 · r bytes, and one block of so many for each of p; N is a
+            // power of two above 1.
+            let pieces = n.saturating_add(p).saturating_mul(r);
+            let work = n.saturating_mul(r).saturating_mul(p);
+            n > 1 && n.is_power_of_two() && pieces <= MEMORY_MAX / 128 && (1..=WORK_MAX).contains(&work)
         }
         _ => return Err(KeyFileError::Encryption { oid: kdf.oid().to_string() }),
     };
@@ -220,10 +219,17 @@ mod tests {
     /// Whoever hands over a key file does not choose how long we work on it.
     #[test]
     fn a_file_cannot_ask_for_any_amount_of_work() {
-        for (n, r, p) in [(1 << 14, 8, 5), (1 << 17, 8, 1), (1 << 18, 8, 8), (2, 1, 1)] {
+        for (n, r, p) in [(1 << 14, 8, 5), (1 << 17, 8, 1), (1 << 17, 8, 8), (2, 1, 1)] {
             assert!(scrypt(n, r, p).is_ok(), "{n} {r} {p}");
         }
-        let many = [(1 << 63, 8, 1), (1 << 19, 8, 1), (1 << 14, u16::MAX, 1), (1 << 14, 8, u16::MAX)];
+        let many = [
+            (1 << 63, 8, 1),
+            (1 << 19, 8, 1),
+            (1 << 14, u16::MAX, 1),
+            (1 << 14, 8, u16::MAX),
+            // Little work, and 1 GiB for the blocks.
+            (2, 1 << 8, 1 << 15),
+        ];
         let unsound = [(0, 8, 1), (1, 8, 1), (3, 8, 1), (16, 0, 1), (16, 8, 0)];
         for (n, r, p) in many.into_iter().chain(unsound) {
             assert_eq!(scrypt(n, r, p).unwrap_err(), KeyFileError::Cost, "{n} {r} {p}");

@@ -63,8 +63,7 @@ impl Diagnose for PassphraseError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            PassphraseError::Empty => Some("for a key without one, say --no-passphrase".into()),
-            PassphraseError::TooLong => None,
+            PassphraseError::Empty | PassphraseError::TooLong => None,
             PassphraseError::Control => {
                 Some("a file must have it in its first line, which ends with \\n".into())
             }
