@@ -180,7 +180,8 @@ impl FromStr for Host {
             port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
         });
         match sound_name && sound_port {
-            true => Ok(Host(text.to_owned())),
+            // Credentials are kept under the one way to write it.
+            true => Ok(Host(text.to_ascii_lowercase())),
             false => Err(wrong(format!("\"{text}\" is not HOST or HOST:PORT"), FORMS)),
         }
     }
@@ -366,6 +367,8 @@ mod tests {
         assert_eq!(full.repository.to_string(), "ext/wireguard");
         assert_eq!(full.select.tag.unwrap().as_str(), "1.0.0");
         assert_eq!(full.select.digest, Some(digest));
+        assert_eq!(registry("GHCR.io/a").host.to_string(), "ghcr.io");
+        assert!(registry("LocalHost:5000/a").host.is_loopback());
         assert_eq!(registry("[::1]:5000/a").host.to_string(), "[::1]:5000");
         assert_eq!(registry("ghcr.io/a/b__c-d.e").select, Selector::default());
         assert_eq!(layout(&format!("oci:out@{digest}")).select.digest, Some(digest));

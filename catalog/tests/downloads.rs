@@ -252,6 +252,18 @@ fn a_registry_that_says_next_to_nothing_is_given_up() {
     }
 }
 
+/// Each byte comes in time, and all of them never would.
+#[test]
+fn a_document_that_comes_in_crumbs_is_given_up() {
+    let patience = Patience { total: Duration::from_millis(500), tries: 1, ..PATIENCE };
+    let body = Body::Trickle(vec![b' '; 4 << 20], Duration::from_millis(1));
+    let (address, _) = troubled(usize::MAX, Answer { body, ..Answer::ok("text/plain", &[]) });
+    let started = Instant::now();
+    let error = refused_with(Access { patience, ..access() }, address, "ext/hello:1.0.0");
+    assert!(matches!(error, RegistryError::Stalled { .. }), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
 #[test]
 fn a_redirect_leads_to_this_machine_or_nowhere() {
     let target = Honest::new().serve();

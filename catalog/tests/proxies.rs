@@ -125,7 +125,9 @@ fn tls_goes_through_a_proxy_unread() {
     let error = pull_with(named(&[("HTTPS_PROXY", format!("http://{proxy}"))]), "registry.invalid:5000");
     assert!(matches!(error, Err(RegistryError::Unreachable { .. })), "{error:?}");
     let seen = seen.lock().unwrap();
-    assert!(seen.iter().all(|request| request.method == "CONNECT" && request.path == "registry.invalid:5000"));
+    assert!(
+        seen.iter().all(|request| request.method == "CONNECT" && request.path == "registry.invalid:5000")
+    );
     assert!(!seen.is_empty() && seen.iter().all(|request| request.header("authorization").is_none()));
 }
 

@@ -36,6 +36,11 @@ impl RegistryError {
         }
     }
 
+    /// Next to nothing in so much time.
+    pub(super) fn stalled(about: &Subject, time: Duration) -> RegistryError {
+        RegistryError::Stalled { about: Box::new(about.clone()), seconds: time.as_secs() }
+    }
+
     /// No answer. Addresses are left out: ours is in the sentence, and a redirect may have put a secret into its own.
     pub(super) fn http(about: &Subject, error: reqwest::Error) -> RegistryError {
         let boxed = Box::new(about.clone());

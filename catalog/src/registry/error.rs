@@ -75,8 +75,8 @@ pub enum RegistryError {
         /// How many there should be.
         size: u64,
     },
-    /// The connection is there and nothing comes.
-    #[error("registry {} has done nothing about {about} for {seconds} s", about.host())]
+    /// The connection is there and next to nothing comes.
+    #[error("registry {} has done next to nothing about {about} in {seconds} s", about.host())]
     Stalled {
         /// What was asked for.
         about: Box<Subject>,

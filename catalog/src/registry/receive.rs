@@ -6,7 +6,7 @@ use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::{Response, StatusCode};
 use spec::Digest;
 use spec::artifact::{limits, media};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::RegistryError;
 use super::meter::Share;
@@ -212,8 +212,22 @@ impl Session<'_> {
         }
     }
 
-    /// Reads a body of at most `limit` bytes.
+    /// Reads a body of at most `limit` bytes, in no more time than all tries of a thing have together.
     pub(super) async fn body(
+        &self,
+        about: &Subject,
+        response: Response,
+        limit: u64,
+        what: &str,
+    ) -> Result<Vec<u8>> {
+        let total = self.access.patience.total;
+        match timeout(total, self.whole_body(about, response, limit, what)).await {
+            Ok(read) => read,
+            Err(_) => Err(RegistryError::stalled(about, total)),
+        }
+    }
+
+    async fn whole_body(
         &self,
         about: &Subject,
         mut response: Response,
@@ -239,7 +253,7 @@ impl Session<'_> {
         pace: &mut Pace,
     ) -> Result<Option<impl Deref<Target = [u8]> + use<>>> {
         let Ok(chunk) = timeout_at(pace.due, response.chunk()).await else {
-            return Err(self.stalled(about));
+            return Err(RegistryError::stalled(about, self.access.patience.stall));
         };
         let chunk = chunk.map_err(|error| RegistryError::http(about, error))?;
         if let Some(chunk) = &chunk {

@@ -177,7 +177,7 @@ impl Session<'_> {
             if now != last {
                 (last, since) = (now, Instant::now());
             } else if since.elapsed() > self.access.patience.stall {
-                return Err(self.stalled(about));
+                return Err(RegistryError::stalled(about, self.access.patience.stall));
             }
         }
     }

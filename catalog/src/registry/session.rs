@@ -135,13 +135,8 @@ impl<'a> Session<'a> {
     ) -> Result<T> {
         match timeout(self.access.patience.stall, exchange).await {
             Ok(done) => done,
-            Err(_) => Err(self.stalled(about)),
+            Err(_) => Err(RegistryError::stalled(about, self.access.patience.stall)),
         }
-    }
-
-    pub(super) fn stalled(&self, about: &Subject) -> RegistryError {
-        let seconds = self.access.patience.stall.as_secs();
-        RegistryError::Stalled { about: Box::new(about.clone()), seconds }
     }
 
     /// Who we are to the registry; looked up once. Plain HTTP is for this machine's ears only.
@@ -193,12 +188,7 @@ impl<'a> Session<'a> {
     }
 }
 
-fn client(
-    reference: &RegistryReference,
-    access: &Access,
-    plain: bool,
-    redirects: Policy,
-) -> Result<Client> {
+fn client(reference: &RegistryReference, access: &Access, plain: bool, redirects: Policy) -> Result<Client> {
     let setup = |cause: Cause| RegistryError::setup(Subject::artifact(reference), cause);
     let builder = Client::builder()
         .tls_certs_merge(authorities(reference, access)?)

@@ -125,11 +125,24 @@ fn is_kin(realm: &Url, home: &Url) -> bool {
         return true;
     }
     match host.split_once('.') {
-        // A domain of one label is everybody's; so is a part of an address.
-        Some((_, domain)) if domain.contains('.') && home.domain().is_some() => {
+        // So is a part of an address.
+        Some((_, domain)) if !is_everybodys(domain) && home.domain().is_some() => {
             realm_host == domain || realm_host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
         }
         _ => false,
+    }
+}
+
+/// Can anybody have a name in this domain? One of one label is so, and one like `co.uk`: a category below a country. The
+/// list of all such domains (publicsuffix.org) is long and never complete; these are the categories that countries use.
+fn is_everybodys(domain: &str) -> bool {
+    const CATEGORIES: [&str; 16] = [
+        "ac", "co", "com", "edu", "go", "gob", "gov", "gv", "ltd", "mil", "ne", "net", "nom", "or", "org",
+        "plc",
+    ];
+    match domain.split_once('.') {
+        None => true,
+        Some((category, country)) => country.len() == 2 && CATEGORIES.contains(&category),
     }
 }
 
@@ -167,6 +180,10 @@ mod tests {
             ("https://ghcr.io", "https://ghcr.io.evil.example/token", false),
             ("https://r.example.org", "https://evilexample.org/token", false),
             ("https://r.example.org", "https://example.org.evil.org/token", false),
+            ("https://registry.example.co.uk", "https://auth.example.co.uk/token", true),
+            ("https://example.co.uk", "https://evil.co.uk/token", false),
+            ("https://example.com.au", "https://com.au/token", false),
+            ("https://example.org", "https://evil.org/token", false),
             ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token", true),
             ("http://127.0.0.1:5000", "http://1.0.0.1/token", false),
             ("http://127.0.0.1:5000", "http://127.0.0.2/token", false),
