@@ -360,6 +360,32 @@ fn a_program_that_hangs_is_ended() {
     assert_eq!(signatures(&context), 0);
 }
 
+/// Where nobody can be asked: setsid(1) takes the terminal away, if the tests have one.
+#[test]
+fn what_a_program_has_started_is_ended_with_it() {
+    let context = built();
+    unlocked(&context);
+    chmod(&context, "signer", 0o755, "#!/bin/sh\nsleep 600 &\necho $! > child\nwait\n");
+    let mut sign = Command::new("setsid");
+    sign.arg("--wait").arg(from_xtask("TENON_EXTBUILD"));
+    sign.args([
+        "sign",
+        "oci:out",
+        "--public-key",
+        "key.pem.pub",
+        "--signer-timeout",
+        "2",
+        "--signer-cmd",
+        "./signer",
+    ]);
+    let said = context.run(&mut sign);
+    assert!(said.stderr.contains("was not done after 2 seconds, and was ended"), "{said}");
+    // It may still be there for somebody to ask how it ended (Z, proc_pid_stat(5)).
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", text(&context, "child").trim()));
+    let stat = stat.unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "it still runs: {stat}");
+}
+
 #[test]
 fn a_program_needs_a_public_key_and_a_key_no_program() {
     let context = built();

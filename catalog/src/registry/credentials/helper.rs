@@ -1,11 +1,14 @@
 //! The programs `docker-credential-NAME` (github.com/docker/docker-credential-helpers, README "Development"): asked
 //! with `get` and the registry on stdin, they answer JSON on stdout.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 
 use super::Credentials;
@@ -56,12 +59,21 @@ pub(super) fn get(name: &str, server: &str) -> Result<Option<Credentials>, Troub
 fn ask(command: &mut Command, server: &str, limit: Duration) -> Result<Option<Credentials>, Trouble> {
     // It may talk to its user on stderr.
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    // In a process group of its own it can be ended with all that it has started; but from there it could not ask at a
+    // terminal (SIGTTIN, termios(3)).
+    let alone = File::open("/dev/tty").is_err();
+    if alone {
+        command.process_group(0);
+    }
     let due = Instant::now() + limit;
     let mut child = command.spawn().map_err(Trouble::Start)?;
     let done =
         exchange(&mut child, server, limit).and_then(|answer| Ok((answer, end(&mut child, due, limit)?)));
     if done.is_err() {
-        // Both fail only if it has ended by itself in this moment.
+        // It was not waited for, so its number is still its own.
+        if alone {
+            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+        }
         let _ = (child.kill(), child.wait());
     }
     let (answer, status) = done?;
@@ -152,5 +164,30 @@ mod tests {
             assert!(matches!(ask(slow_one.args(["-c", slow]), "x", limit), Err(Trouble::Time(_))), "{slow}");
         }
         assert!(started.elapsed() < Duration::from_secs(20));
+    }
+
+    /// setsid(1) takes the terminal away, if the tests have one.
+    #[test]
+    fn what_a_program_has_started_ends_with_it() {
+        let name = "registry::credentials::helper::tests::a_program_with_a_child_is_ended";
+        let mut again = Command::new("setsid");
+        again.arg("--wait").arg(std::env::current_exe().unwrap()).args(["--exact", "--ignored", name]);
+        let output = again.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
+
+    #[test]
+    #[ignore = "run by the test above"]
+    fn a_program_with_a_child_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("child");
+        let script = format!("sleep 600 & echo $! > {}; wait", file.display());
+        let limit = Duration::from_secs(1);
+        assert!(matches!(ask(Command::new("sh").args(["-c", &script]), "x", limit), Err(Trouble::Time(_))));
+        let child = std::fs::read_to_string(&file).unwrap();
+        // It may still be there for somebody to ask how it ended (Z, proc_pid_stat(5)).
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "it still runs: {stat}");
     }
 }
