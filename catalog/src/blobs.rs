@@ -1,7 +1,7 @@
 //! Reading the files of a layout as data from a stranger: bounded, without following links, without waiting.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -40,14 +40,21 @@ pub(crate) fn read(layout: &Path, blob: &Descriptor, limit: u64) -> Result<Vec<u
     Ok(bytes)
 }
 
-/// Opens a blob of any size, reads all of it to check it, and returns it rewound.
-pub(crate) fn open_checked(layout: &Path, blob: &Descriptor) -> Result<File, CatalogError> {
-    let mut file = open(layout, &blob.digest)?;
-    let failed = || CatalogError::io("read", dir(layout).join(blob.digest.hex()));
-    let found = file.metadata().map_err(failed())?.len();
-    if found != blob.size {
-        return Err(CatalogError::WrongSize { digest: blob.digest, wanted: blob.size, found });
+/// Opens a blob that has the size that it should have; its bytes are not checked.
+pub(crate) fn open_sized(layout: &Path, blob: &Descriptor) -> Result<File, CatalogError> {
+    let file = open(layout, &blob.digest)?;
+    let metadata = file.metadata();
+    let found = metadata.map_err(CatalogError::io("read", dir(layout).join(blob.digest.hex())))?.len();
+    match found == blob.size {
+        true => Ok(file),
+        false => Err(CatalogError::WrongSize { digest: blob.digest, wanted: blob.size, found }),
     }
+}
+
+/// Reads a blob of any size to check it.
+pub(crate) fn check_file(layout: &Path, blob: &Descriptor) -> Result<(), CatalogError> {
+    let mut file = open_sized(layout, blob)?;
+    let failed = || CatalogError::io("read", dir(layout).join(blob.digest.hex()));
     let mut hasher = Hasher::new();
     let mut size = 0;
     let mut chunk = vec![0; CHUNK];
@@ -59,9 +66,7 @@ pub(crate) fn open_checked(layout: &Path, blob: &Descriptor) -> Result<File, Cat
         hasher.update(&chunk[..count]);
         size += count as u64;
     }
-    check(blob, size, hasher.finish())?;
-    file.rewind().map_err(failed())?;
-    Ok(file)
+    check(blob, size, hasher.finish())
 }
 
 /// Do size and digest of what was read agree with the descriptor?

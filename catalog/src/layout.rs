@@ -125,7 +125,7 @@ impl Layout {
 
     /// Reads all of a blob to see that its size and digest are those of the descriptor.
     pub fn check_blob(&self, blob: &Descriptor) -> Result<(), CatalogError> {
-        blobs::open_checked(&self.dir, blob).map(drop)
+        blobs::check_file(&self.dir, blob)
     }
 
     /// The extensions that the index offers, in its order. What has no readable name and version is passed over.

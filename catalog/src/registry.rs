@@ -32,6 +32,7 @@ mod tls;
 mod token;
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::descriptor::Descriptor;
 use crate::error::CatalogError;
@@ -46,6 +47,9 @@ pub use subject::Subject;
 
 /// How many blobs are on their way at a time. An extension has four at most; each takes a few pieces of memory.
 const TRANSFERS: usize = 4;
+
+/// How long is waited for threads whose work is over or worth nothing any more.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// A repository of a registry, for one artifact. Making one does not connect.
 #[derive(Debug, Clone)]
@@ -135,8 +139,9 @@ impl Registry {
             let session = Session::new(&self.reference, &self.access, purpose)?;
             work(&session).await
         });
-        // A name lookup cannot be cancelled; one that has timed out must not delay the error.
-        runtime.shutdown_background();
+        // A thread that writes takes its file away; one that looks up a name cannot be cancelled, and must not delay the
+        // error for long.
+        runtime.shutdown_timeout(ENDING);
         result
     }
 }

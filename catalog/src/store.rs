@@ -174,7 +174,7 @@ impl Store {
 
     /// Is the blob in the store, and are its bytes right? Reads all of them.
     pub(crate) fn has(&self, blob: &Descriptor) -> bool {
-        blobs::open_checked(&self.dir, blob).is_ok()
+        blobs::check_file(&self.dir, blob).is_ok()
     }
 
     /// Gives staged blobs their names.

@@ -84,6 +84,15 @@ fn a_push_names_what_it_pushes() {
     std::fs::write(blob_path(store.dir(), &image.digest), b"damaged").unwrap();
     let error = push(&store, &extension, &reference(registry.address, "ext/hello:1")).unwrap_err();
     assert!(matches!(error, RegistryError::Local(CatalogError::WrongSize { .. })), "{error}");
+
+    let mut bytes = image_bytes();
+    bytes[7] ^= 1;
+    std::fs::write(blob_path(store.dir(), &image.digest), bytes).unwrap();
+    let place = reference(registry.address, "ext/hello:1");
+    let error = push(&store, &extension, &place).unwrap_err();
+    assert!(matches!(error, RegistryError::Local(CatalogError::WrongDigest { .. })), "{error}");
+    let (_dir, copy) = new_store();
+    assert!(matches!(pull(&place, &copy), Err(RegistryError::NotFound { .. })));
 }
 
 #[test]

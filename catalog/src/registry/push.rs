@@ -5,14 +5,13 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use spec::artifact::{limits, media};
 
-use super::content::Content;
+use super::content::{Content, Local};
 use super::meter::{Meter, Share};
 use super::receive::HasApi;
 use super::session::Session;
 use super::subject::Subject;
 use super::{Progress, Pushed, RegistryError, TRANSFERS};
 use crate::artifact::Parts;
-use crate::blobs;
 use crate::descriptor::Descriptor;
 use crate::document::Manifest;
 use crate::layout::Layout;
@@ -61,9 +60,8 @@ async fn send_blob(
     blob: &Descriptor,
     share: Share<'_>,
 ) -> Result<(), RegistryError> {
-    // A blob that is damaged on this side is a local error, not an answer of the registry.
-    let file = blobs::open_checked(layout.dir(), blob)?;
-    session.put_blob(blob, &Content::File(Arc::new(file)), &share).await
+    let local = Local::open(layout.dir(), blob)?;
+    session.put_blob(blob, &Content::File(Arc::new(local)), &share).await
 }
 
 /// Stores the manifest under the tag, or under its digest where the reference has only that, and looks.

@@ -2,17 +2,19 @@
 
 use std::ops::Deref;
 
+use futures_util::future;
 use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::{Response, StatusCode};
 use spec::Digest;
 use spec::artifact::{limits, media};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::RegistryError;
 use super::meter::Share;
 use super::range::ContentRange;
 use super::retry::Tries;
-use super::session::{Result, Session};
+use super::session::{Result, Session, apart};
 use super::subject::Subject;
 use crate::blobs;
 use crate::descriptor::Descriptor;
@@ -23,6 +25,8 @@ use crate::referrers::MANIFEST_MAX;
 use crate::staging::{Staged, Staging};
 use crate::store::Store;
 
+/// How many pieces of a blob wait for the disk, of up to half a MiB each (the HTTP client's buffer).
+const CHUNKS: usize = 8;
 /// Fewer bytes than these in the time of a stall are as good as none.
 const TRICKLE: u64 = 64 << 10;
 
@@ -123,29 +127,44 @@ impl Session<'_> {
         share: &Share<'_>,
     ) -> Result<Staged> {
         let about = Subject::blob(self.reference, &blob.digest);
-        let refuse = |error| RegistryError::received(&about, error);
         let mut staging = Staging::new(store.dir())?;
         let mut tries = Tries::new(self.access.patience);
-        while let Err(error) = self.rest_of_blob(&about, blob, &mut staging, share).await {
-            tries.reached(staging.size());
-            tries.wait_after(error).await?;
+        loop {
+            let done = match self.ask_for_rest(&about, blob, &mut staging, share).await {
+                Ok(None) => break,
+                Ok(Some(response)) => {
+                    let received = self.receive(&about, blob, response, staging, share).await?;
+                    staging = received.0;
+                    received.1
+                }
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(()) => break,
+                Err(error) => {
+                    tries.reached(staging.size());
+                    tries.wait_after(error).await?;
+                }
+            }
         }
-        staging.finish_as(blob).map_err(refuse)
+        let wanted = blob.clone();
+        apart(&about, move || staging.finish_as(&wanted))
+            .await?
+            .map_err(|error| RegistryError::received(&about, error))
     }
 
-    /// Brings what `staging` does not have yet.
-    async fn rest_of_blob(
+    /// Asks for what `staging` does not have yet; `None` where it has all.
+    async fn ask_for_rest(
         &self,
         about: &Subject,
         blob: &Descriptor,
         staging: &mut Staging,
         share: &Share<'_>,
-    ) -> Result<()> {
-        let refuse = |error| RegistryError::received(about, error);
+    ) -> Result<Option<Response>> {
         if staging.size() == blob.size && blob.size > 0 {
-            return Ok(());
+            return Ok(None);
         }
-        let mut response = self.blob_from(about, blob, staging.size()).await?;
+        let response = self.blob_from(about, blob, staging.size()).await?;
         if response.status() == StatusCode::OK && staging.size() > 0 {
             // A registry without Range gives all of it again.
             staging.restart()?;
@@ -154,22 +173,64 @@ impl Session<'_> {
         let missing = blob.size - staging.size();
         if let Some(found) = response.content_length().filter(|found| *found != missing) {
             let found = staging.size().saturating_add(found);
-            return Err(refuse(CatalogError::WrongSize { digest: blob.digest, wanted: blob.size, found }));
+            let error = CatalogError::WrongSize { digest: blob.digest, wanted: blob.size, found };
+            return Err(RegistryError::received(about, error));
         }
-        let mut pace = self.pace();
-        while let Some(chunk) = self.chunk(about, &mut response, &mut pace).await? {
-            staging.append_of(blob, &chunk).map_err(refuse)?;
-            share.at(staging.size());
-        }
-        match staging.size() == blob.size {
-            true => Ok(()),
+        Ok(Some(response))
+    }
+
+    /// Receives a body while another thread hashes and writes what has come. Gives `staging` back, with all that came
+    /// however it ended.
+    async fn receive(
+        &self,
+        about: &Subject,
+        blob: &Descriptor,
+        mut response: Response,
+        mut staging: Staging,
+        share: &Share<'_>,
+    ) -> Result<(Staging, Result<()>)> {
+        let (from, wanted) = (staging.size(), blob.clone());
+        let (sender, mut chunks) = mpsc::channel(CHUNKS);
+        // The channel closes when its end is dropped, however that comes.
+        let receive = async move {
+            let (mut received, mut pace) = (from, self.pace());
+            while let Some(chunk) = self.chunk(about, &mut response, &mut pace).await? {
+                received += chunk.len() as u64;
+                let since = Instant::now();
+                if sender.send(chunk).await.is_err() {
+                    // Nobody listens any more, and has an error to tell.
+                    break;
+                }
+                // Our own disk is not the registry's fault.
+                pace.due += since.elapsed();
+                share.at(received);
+            }
+            Ok(())
+        };
+        let keep = apart(about, move || {
+            let mut keep_all = || {
+                while let Some(chunk) = chunks.blocking_recv() {
+                    staging.append_of(&wanted, &chunk)?;
+                }
+                Ok(())
+            };
+            let kept = keep_all();
+            (staging, kept)
+        });
+        let (kept, received) = future::join(keep, receive).await;
+        let (staging, kept) = kept?;
+        let result = match (kept, received) {
+            (Err(error), _) => Err(RegistryError::received(about, error)),
+            (Ok(()), Err(error)) => Err(error),
             // Nobody announced a length, so that the end of the connection is the end of the body.
-            false => Err(RegistryError::CutShort {
+            (Ok(()), Ok(())) if staging.size() != blob.size => Err(RegistryError::CutShort {
                 about: Box::new(about.clone()),
                 at: staging.size(),
                 size: blob.size,
             }),
-        }
+            (Ok(()), Ok(())) => Ok(()),
+        };
+        Ok((staging, result))
     }
 
     /// Asks for a blob from byte `from` on. The answer has status 200 and is the whole, or 206 and is that part.
@@ -251,7 +312,7 @@ impl Session<'_> {
         about: &Subject,
         response: &mut Response,
         pace: &mut Pace,
-    ) -> Result<Option<impl Deref<Target = [u8]> + use<>>> {
+    ) -> Result<Option<impl Deref<Target = [u8]> + Send + use<>>> {
         let Ok(chunk) = timeout_at(pace.due, response.chunk()).await else {
             return Err(RegistryError::stalled(about, self.access.patience.stall));
         };

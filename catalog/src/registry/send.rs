@@ -74,6 +74,7 @@ impl Session<'_> {
         };
         let open = upload.insert(open);
         share.at(open.at);
+        content.start_check(blob).await;
         if open.at < blob.size {
             let response = self.patch(about, blob, content, open, share).await?;
             open.url = self.location(about, &response)?;
@@ -83,6 +84,7 @@ impl Session<'_> {
                 return Err(RegistryError::CutShort { about, at, size: blob.size });
             }
         }
+        content.checked(about).await?;
         self.close(about, blob, open).await
     }
 

@@ -147,11 +147,8 @@ impl<'a> Session<'a> {
         let find = async || {
             let (files, reference) = (self.access.credentials.clone(), self.reference.clone());
             // Helper programs may take their time, which the other transfers can use.
-            match spawn_blocking(move || files.find(&reference)).await {
-                Ok(found) => found
-                    .map_err(|source| RegistryError::Credentials { about: Box::new(about.clone()), source }),
-                Err(error) => Err(RegistryError::setup(about.clone(), error)),
-            }
+            let found = apart(about, move || files.find(&reference)).await?;
+            found.map_err(|source| RegistryError::Credentials { about: Box::new(about.clone()), source })
         };
         self.credentials.get_or_try_init(find).await.cloned()
     }
@@ -186,6 +183,14 @@ impl<'a> Session<'a> {
             false => Err(RegistryError::LedAstray { about: Box::new(about.clone()), place: place_of(&url) }),
         }
     }
+}
+
+/// Does work that takes its time on another thread, which does not hold up the other transfers.
+pub(super) async fn apart<T: Send + 'static>(
+    about: &Subject,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    spawn_blocking(work).await.map_err(|error| RegistryError::setup(about.clone(), error))
 }
 
 fn client(reference: &RegistryReference, access: &Access, plain: bool, redirects: Policy) -> Result<Client> {

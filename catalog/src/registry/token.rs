@@ -4,7 +4,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
@@ -33,7 +33,9 @@ impl Session<'_> {
     /// The header `Authorization` to send, after `refusal` of a request about `about`; `None` where there is nothing
     /// to say.
     pub(super) async fn authorize(&self, about: &Subject, refusal: &Response) -> Result<Option<HeaderValue>> {
-        let Some(challenge) = Challenge::of(refusal.headers()) else { return Ok(None) };
+        let headers = refusal.headers().get_all(WWW_AUTHENTICATE).iter();
+        let challenge = Challenge::of(headers.filter_map(|header| header.to_str().ok()));
+        let Some(challenge) = challenge else { return Ok(None) };
         let credentials = self.credentials(about).await?;
         let header = match (challenge, credentials) {
             (Challenge::Bearer { .. }, Some(Credentials::Registry(token))) => bearer(&token),
