@@ -7,6 +7,7 @@ pub mod base;
 mod base_dir;
 pub mod cli;
 mod commands;
+mod granted;
 mod ground;
 mod kernel;
 mod key_file;

@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn paths_and_links_are_judged() {
         assert!(judge("/usr/lib/modules/6.1.0/extra/acme/a.ko", file(0o644)).is_ok());
-        assert_eq!(judge("/usr/lib/modprobe.d/x.conf", file(0o644)).unwrap_err(), "is reserved");
+        assert_eq!(judge("/usr/lib/depmod.d/x.conf", file(0o644)).unwrap_err(), "is reserved");
         assert_eq!(judge("/etc", EntryKind::Directory).unwrap_err(), "is outside /usr and /opt");
         assert!(judge("/usr/lib/x", link("../share/x")).is_ok());
         assert!(judge("/usr/lib/x", link("d/../../opt")).unwrap_err().contains("climbs"));

@@ -10,6 +10,7 @@ use squash::{Content, Mode, Node, Tree};
 use terminal::Failure;
 
 use crate::base_dir::Base;
+use crate::granted;
 use crate::ground::{self, Facts};
 use crate::kernel::Kernel;
 use crate::lint::Owner;
@@ -71,7 +72,9 @@ impl Plan {
         let modules = modules::record(&tree, target.keys())?;
         add_release_file(&mut tree, manifest, target.arch)?;
         check_load(manifest, target, modules.as_ref())?;
-        let config = config(manifest, target, &variables, &tree, modules.as_ref())?;
+        let grants = granted::of(manifest, &tree)?;
+        let config =
+            ExtensionConfig { grants, ..config(manifest, target, &variables, &tree, modules.as_ref())? };
         let mut plan = Plan { paths: tree.listing(), config, tree, modules, notes: Vec::new() };
         plan.notes = plan.check_fit(target)?;
         Ok(plan)
@@ -81,7 +84,9 @@ impl Plan {
     /// What is worth a second look comes back.
     fn check_fit(&self, target: &Target) -> Result<Vec<Reason>, Failure> {
         if let Some(base) = &target.base {
-            let taken: Vec<TreePath> = self.paths.collisions(&base.paths).cloned().collect();
+            let replaces = |path: &&TreePath| self.config.replaces(path, &base.paths);
+            let taken = self.paths.collisions(&base.paths).filter(|path| !replaces(path));
+            let taken: Vec<TreePath> = taken.cloned().collect();
             if !taken.is_empty() {
                 return Err(PlanError::Taken { base: base.description.name.to_string(), paths: taken }.into());
             }
@@ -216,7 +221,7 @@ fn config(
         load: manifest.load.clone(),
         force: manifest.force.clone(),
         grants: Vec::new(),
-        generations: Default::default(),
+        generations: manifest.generations.clone(),
         group,
         content: tree.facts(),
         verity: None,

@@ -15,7 +15,7 @@ use kabi::{Fits, Record};
 use signing::{Approval, Cleared, Trust, Verified};
 use spec::artifact::ExtensionConfig;
 use spec::machine::{ExtensionsConfig, Wanted};
-use spec::{Digest, ExtensionName, Reason, Version};
+use spec::{Digest, ExtensionName, Grant, Reason, Version};
 use squash::Promise;
 
 use crate::content::Expected;
@@ -47,6 +47,8 @@ pub struct Unopened<'a> {
     pub expected: Expected,
     /// What must be in it.
     pub promise: Promise<'a>,
+    /// What it may hold that can run or steer something.
+    pub grants: &'a [Grant],
 }
 
 /// An extension that may be laid over the base: signed by a trusted key, unchanged, and fitting base, kernel and the

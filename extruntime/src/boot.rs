@@ -44,7 +44,7 @@ pub(crate) fn put_together(base: &Base, medium: &Path, log: &Log) -> Result<Stat
 
 /// Judges with the door of the boot: an image is sealed, checked and mounted before anything is decided.
 fn judge_images(grounds: &Grounds) -> Judgement<Layer> {
-    judge(grounds, |image| Layer::extension(&image.file, &image.expected, image.promise))
+    judge(grounds, |image| Layer::extension(&image.file, &image.expected, image.promise, image.grants))
 }
 
 /// Puts the root together. What cannot be done with extensions is done without.

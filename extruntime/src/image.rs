@@ -1,5 +1,6 @@
 //! Why an image that a trusted key has signed is not used all the same.
 
+use grants::Undeclared;
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 use squash::BrokenPromise;
 
@@ -15,6 +16,9 @@ pub enum ImageError {
     /// The kernel does not mount it.
     #[error(transparent)]
     Mount(#[from] Cannot),
+    /// It holds what the extension does not declare.
+    #[error(transparent)]
+    Grants(#[from] Undeclared),
     /// Its content is not the one that was signed, or has what no extension may have.
     #[error(transparent)]
     Contents(#[from] BrokenPromise),
@@ -27,6 +31,8 @@ impl ImageError {
             ImageError::Content(error) => (error.code(), error.wanted_found()),
             ImageError::Mount(_) => (ReasonCode::ActivationFailed, None),
             ImageError::Contents(_) => (ReasonCode::MalformedArtifact, None),
+            ImageError::Grants(Undeclared::Need(_)) => (ReasonCode::GrantMissing, None),
+            ImageError::Grants(Undeclared::Opaque(_)) => (ReasonCode::MalformedArtifact, None),
         };
         let reason = Reason { hint: self.hint(), ..Reason::new(code, spec::sentence(self)) };
         let reason = match found {
@@ -35,6 +41,7 @@ impl ImageError {
         };
         match self {
             ImageError::Contents(fault) => fault.place().into_iter().fold(reason, Reason::subject),
+            ImageError::Grants(fault) => reason.subject(fault.path().as_str()),
             ImageError::Content(_) | ImageError::Mount(_) => reason,
         }
     }
@@ -45,7 +52,7 @@ impl Diagnose for ImageError {
         match self {
             ImageError::Content(error) => error.outcome(),
             ImageError::Mount(error) => error.outcome(),
-            ImageError::Contents(_) => Outcome::Refused,
+            ImageError::Contents(_) | ImageError::Grants(_) => Outcome::Refused,
         }
     }
 
@@ -53,6 +60,7 @@ impl Diagnose for ImageError {
         match self {
             ImageError::Content(error) => error.hint(),
             ImageError::Mount(error) => error.hint(),
+            ImageError::Grants(error) => error.hint(),
             ImageError::Contents(_) => {
                 Some("build the image with extbuild, which makes no such thing, and sign it again".into())
             }

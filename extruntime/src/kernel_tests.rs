@@ -61,7 +61,8 @@ fn expected(bytes: &[u8]) -> Expected {
 fn open(image: &[u8], listing: &Listing) -> Result<Layer, ReasonCode> {
     let facts = ContentFacts { inodes: 1000, bytes: 1 << 20 };
     let promise = Promise { facts: &facts, listing };
-    Layer::extension(&world::open(image), &expected(image), promise).map_err(|error| error.reason().code)
+    Layer::extension(&world::open(image), &expected(image), promise, &world::plain_grants())
+        .map_err(|error| error.reason().code)
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn what_was_sealed_is_what_is_served() {
 
     let source = File::open(&file).unwrap();
     let promise = Promise { facts: &tree.facts(), listing: &tree.listing() };
-    let layer = Layer::extension(&source, &expected(&image), promise).unwrap();
+    let layer = Layer::extension(&source, &expected(&image), promise, &world::plain_grants()).unwrap();
     let writer = File::options().write(true).open(&file).unwrap();
     writer.write_all_at(&vec![0; image.len()], 0).unwrap();
     let at = dir.path().join("layer");

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use spec::Grant;
 use squash::Promise;
 
 use crate::cannot::Cannot;
@@ -29,9 +30,10 @@ impl Layer {
         source: &File,
         expected: &Expected,
         promise: Promise<'_>,
+        grants: &[Grant],
     ) -> Result<Layer, ImageError> {
         let image = sealed::seal(source, expected)?;
-        promise.check(image.file())?;
+        grants::of_image(&promise.check(image.file())?).check(grants)?;
         Ok(Layer { mount: Detached::squashfs(&image)?, _image: image })
     }
 

@@ -105,9 +105,9 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
 }
 
 fn look(image: Unopened<'_>) -> Result<Looked, ImageError> {
-    let Unopened { file, expected, promise } = image;
+    let Unopened { file, expected, promise, grants } = image;
     content::copy(&file, &expected, io::sink())?;
-    promise.check(&file)?;
+    grants::of_image(&promise.check(&file)?).check(grants)?;
     Ok(Looked)
 }
 

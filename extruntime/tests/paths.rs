@@ -42,7 +42,7 @@ fn refused_file(path: &str, what: &str) {
 
 #[test]
 fn how_modules_are_loaded() {
-    refused_file("/usr/lib/modprobe.d/x.conf", "is reserved");
+    refused_file("/usr/lib/depmod.d/x.conf", "is reserved");
 }
 
 #[test]

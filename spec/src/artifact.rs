@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::listing::{self, Listing};
 use crate::verity::VerityFacts;
-use crate::{Arch, ExtensionName, Grant, KernelRelease, ModuleName, Version, VersionRange};
+use crate::{
+    Arch, ExtensionName, Grant, GrantKind, KernelRelease, ModuleName, TreePath, Version, VersionRange,
+};
 
 /// Media types and annotation keys of an extension artifact (OCI image-spec 1.1, manifest.md and annotations.md).
 pub mod media {
@@ -104,6 +107,16 @@ pub struct ExtensionConfig {
     /// How the image is opened through dm-verity; none if it has no hash tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verity: Option<VerityFacts>,
+}
+
+impl ExtensionConfig {
+    /// Does it declare that it has a newer one of this file of the base? That is for files only: a directory is shared,
+    /// and whoever replaced one would take away what is in it.
+    pub fn replaces(&self, path: &TreePath, base: &Listing) -> bool {
+        let declared =
+            |grant: &Grant| grant.kind() == GrantKind::Replaces && grant.subject() == path.as_str();
+        base.get(path) == Some(listing::Kind::Leaf) && self.grants.iter().any(declared)
+    }
 }
 
 /// The layout of [`ExtensionConfig`] that this version writes and reads.

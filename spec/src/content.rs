@@ -15,15 +15,13 @@ pub const BASE_FACTS: &str = "/usr/lib/tenon";
 pub const RELEASE_FILES: &str = "/usr/lib/extension-release.d";
 
 /// Places inside the roots that belong to the base or to the module index, with what to do instead. kmod reads
-/// `depmod.d` and `modprobe.d` (kmod, man depmod.d(5) and modprobe.d(5)).
-const RESERVED: [(&str, &str); 7] = [
+/// `depmod.d` (kmod, man depmod.d(5)). What else steers the machine needs a grant ([`crate::grant`]).
+const RESERVED: [(&str, &str); 5] = [
     (BASE_FACTS, "the base keeps its own facts there"),
     ("/usr/lib/os-release", "only the base says what the OS is"),
     ("/usr/lib/depmod.d", "the order of modules is fixed by the runtime"),
-    ("/usr/lib/modprobe.d", "an extension may not steer how modules are loaded"),
-    // kmod reads these as well (kmod, libkmod.c, default_config_paths).
+    // kmod reads this as well (kmod, libkmod.c, default_config_paths).
     ("/usr/local/lib/depmod.d", "the order of modules is fixed by the runtime"),
-    ("/usr/local/lib/modprobe.d", "an extension may not steer how modules are loaded"),
     ("/lib", "use /usr/lib"),
 ];
 

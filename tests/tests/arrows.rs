@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("catalog", &["spec"]),
     ("terminal", &["spec"]),
     ("extbuild", &["spec", "squash", "sources", "kabi", "signing", "catalog", "terminal"]),
+    ("grants", &["spec", "squash"]),
     ("factory", &["spec", "kabi", "signing", "catalog", "terminal", "extruntime"]),
     ("extruntime", &["spec", "squash", "kabi", "signing", "catalog"]),
     ("fuzz", &["spec", "squash", "sources", "kabi", "signing"]),

@@ -77,7 +77,7 @@ fn what_keeps_the_rules_is_signed_whoever_built_it() {
 #[test]
 fn what_no_machine_would_take_is_not_signed() {
     refused(&[("/etc/passwd", file())], "/etc is outside /usr and /opt");
-    refused(&[("/usr/lib/modprobe.d/x.conf", file())], "/usr/lib/modprobe.d is reserved");
+    refused(&[("/usr/lib/depmod.d/x.conf", file())], "/usr/lib/depmod.d is reserved");
     refused(
         &[("/usr/lib/modules/6.1.0/extra/acme/a.bin", file())],
         "not a place for this extension's modules",

@@ -33,6 +33,7 @@ fn check_image(layout: &Layout, artifact: &Artifact, keys: &[TrustedKey]) -> Res
         content::check_path(path, kind, &config.name, config.kernel.as_ref())
             .map_err(|complaint| Misplaced { path: path.clone(), complaint })?;
     }
+    grants::of_image(&image).check(&config.grants)?;
     check_record(&image, artifact, keys)?;
     match &config.verity {
         Some(facts) => Ok(verity::check(&file, facts)?),

@@ -99,7 +99,8 @@ fn read<L>(
     let file = grounds.store.open_blob(&image.digest)?;
     let expected = Expected { digest: image.digest, size: image.size };
     let promise = Promise { facts: &artifact.config.content, listing: &artifact.paths };
-    let layer = open(Unopened { file, expected, promise })?;
+    let grants = &artifact.config.grants;
+    let layer = open(Unopened { file, expected, promise, grants })?;
     Ok(Sound { cleared, config: artifact.config, listing: artifact.paths, record, layer })
 }
 

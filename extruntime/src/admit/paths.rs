@@ -33,7 +33,9 @@ pub(super) fn objections(member: &Member<'_>, base: &Listing, kernel: &KernelRel
         (module && !known.contains(path))
             .then(|| malformed(path, "is a kernel module that the kernel ABI record does not have"))
     });
-    let shared = listing.collisions(base).map(|path| collision(path, "is in the base already"));
+    let replaced = |path: &&TreePath| listing.get(path) == Some(Kind::Leaf) && config.replaces(path, base);
+    let shared = listing.collisions(base).filter(|path| !replaced(path));
+    let shared = shared.map(|path| collision(path, "is in the base already"));
     own.chain(shared).take(REASONS_MAX).collect()
 }
 

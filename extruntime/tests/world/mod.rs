@@ -10,7 +10,7 @@ use kabi::Profile;
 use signing::{DocumentKind, SigningKey, sign_document, sign_extension};
 use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, Requirement};
 use spec::listing::Listing;
-use spec::{Arch, Digest, ExtensionName, Version};
+use spec::{Arch, Digest, ExtensionName, Grant, Version};
 use squash::{Content, Means, Mode, Node, Options, Tree};
 use tempfile::TempDir;
 
@@ -32,6 +32,11 @@ pub fn net_publisher() -> SigningKey {
 /// A key that the policy does not have.
 pub fn stranger() -> SigningKey {
     SigningKey::from_seed([3; 32])
+}
+
+/// What every extension may carry.
+pub fn plain_grants() -> [Grant; 3] {
+    ["modules", "firmware", "binaries"].map(|grant| grant.parse().unwrap())
 }
 
 /// An extension to be.
@@ -116,7 +121,9 @@ impl Extension {
 
     /// The config as it will be stored: with what is in the image.
     pub fn stored_config(&self) -> ExtensionConfig {
-        ExtensionConfig { content: self.tree().facts(), ..self.config.clone() }
+        let mut grants = [self.config.grants.clone(), plain_grants().to_vec()].concat();
+        grants.sort_unstable();
+        ExtensionConfig { content: self.tree().facts(), grants, ..self.config.clone() }
     }
 
     fn tree(&self) -> Tree {

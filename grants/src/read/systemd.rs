@@ -1,0 +1,74 @@
+//! Files and users that systemd makes.
+
+use spec::{GrantKind, TreePath};
+
+use crate::text::{Line, lines};
+use crate::{At, Needs};
+
+/// tmpfiles.d(5): `TYPE PATH MODE USER GROUP AGE ARGUMENT`. What is done to a path is not told apart: a line that makes a
+/// link or removes a tree needs the same grant as one that makes a directory.
+pub(super) fn tmpfiles(path: &TreePath, text: &str, needs: &mut Needs) {
+    for line in lines(text, &['#']) {
+        match second_word(&line) {
+            Some((subject, at)) => needs.add(path, Some(at), GrantKind::Tmpfiles, &subject),
+            None => needs.refuse(path, Some(line.start()), "has a line without a path", "write TYPE PATH …"),
+        }
+    }
+}
+
+/// sysusers.d(5): `TYPE NAME ID …`; a member has a user and a group.
+pub(super) fn sysusers(path: &TreePath, text: &str, needs: &mut Needs) {
+    for line in lines(text, &['#']) {
+        let words: Vec<_> = line.words().collect();
+        let names = match words.as_slice() {
+            [kind, user, group, ..] if kind.text.starts_with('m') => vec![user, group],
+            [_, name, ..] => vec![name],
+            _ => {
+                needs.refuse(path, Some(line.start()), "has a line without a name", "write TYPE NAME …");
+                continue;
+            }
+        };
+        for name in names {
+            needs.add(path, Some(name.at), GrantKind::Sysusers, unquoted(name.text));
+        }
+    }
+}
+
+/// The second word of a line, which may be in quotes. What is quoted and has blanks in it stays whole.
+fn second_word(line: &Line<'_>) -> Option<(String, At)> {
+    let word = line.words().nth(1)?;
+    let start = word.text.as_ptr() as usize - line.text.as_ptr() as usize;
+    let rest = line.text.get(start..)?;
+    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let subject = match quote {
+        Some(quote) => rest[1..].split(quote).next().unwrap_or_default(),
+        None => word.text,
+    };
+    Some((subject.to_owned(), word.at))
+}
+
+fn unquoted(word: &str) -> &str {
+    word.trim_matches(['"', '\''])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{grants, refused};
+
+    #[test]
+    fn paths_of_tmpfiles_are_named() {
+        let text = "# x\nd /run/acme 0755 root root -\n  L+ \"/var/lib/acme\" - - - - /etc/shadow\n";
+        grants("/usr/lib/tmpfiles.d/x.conf", text, &["2:3 tmpfiles:/run/acme", "3:6 tmpfiles:/var/lib/acme"]);
+        refused("/usr/lib/tmpfiles.d/x.conf", "R /tmp/acme-*", "which no grant can name");
+        refused("/usr/lib/tmpfiles.d/x.conf", "d '/run/a b'", "which no grant can name");
+        refused("/usr/lib/tmpfiles.d/x.conf", "d", "1:1 has a line without a path");
+    }
+
+    #[test]
+    fn users_and_groups_are_named() {
+        let text = "u acme - \"Acme daemon\"\nm acme kvm\ng \"render\" -\n";
+        let wanted = ["1:3 sysusers:acme", "2:3 sysusers:acme", "2:8 sysusers:kvm", "3:3 sysusers:render"];
+        grants("/usr/lib/sysusers.d/x.conf", text, &wanted);
+        refused("/usr/lib/sysusers.d/x.conf", "u", "without a name");
+    }
+}

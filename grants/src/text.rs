@@ -1,0 +1,127 @@
+//! Lines and words of configuration files, with their places.
+
+use crate::At;
+
+/// A line that says something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line<'t> {
+    pub(crate) number: usize,
+    pub(crate) text: &'t str,
+}
+
+/// A word in a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word<'t> {
+    pub(crate) text: &'t str,
+    pub(crate) at: At,
+}
+
+/// The lines that are neither empty nor begin with one of the marks of a comment.
+pub(crate) fn lines<'t>(text: &'t str, comments: &'static [char]) -> impl Iterator<Item = Line<'t>> {
+    let numbered = text.lines().enumerate().map(|(index, text)| Line { number: index + 1, text });
+    numbered.filter(move |line| {
+        let start = line.text.trim_start();
+        !start.is_empty() && !start.starts_with(comments)
+    })
+}
+
+impl<'t> Line<'t> {
+    /// The place of a part of this line.
+    pub(crate) fn at(&self, part: &'t str) -> At {
+        let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        let before = self.text.get(..offset).unwrap_or_default();
+        At { line: self.number, column: before.chars().count() + 1 }
+    }
+
+    /// The place of the first thing that it says.
+    pub(crate) fn start(&self) -> At {
+        self.at(self.text.trim_start())
+    }
+
+    /// Its words, separated by blanks.
+    pub(crate) fn words(&self) -> impl Iterator<Item = Word<'t>> {
+        let line = *self;
+        line.text.split_ascii_whitespace().map(move |text| Word { text, at: line.at(text) })
+    }
+}
+
+/// Lines whose end is escaped with a backslash, joined with the next: what they say, and where each character came from.
+pub(crate) struct Joined {
+    pub(crate) text: String,
+    /// Byte offsets in `text` at which a new line of the file begins, with its number.
+    starts: Vec<(usize, usize)>,
+}
+
+/// Joins lines, and passes over comments. A comment ends at its own line.
+pub(crate) fn joined(text: &str) -> Vec<Joined> {
+    let mut all = Vec::new();
+    let mut current: Option<Joined> = None;
+    for (index, line) in text.lines().enumerate() {
+        let begins = current.is_none();
+        if begins && (line.trim_start().is_empty() || line.trim_start().starts_with('#')) {
+            continue;
+        }
+        let mut joined = current.take().unwrap_or(Joined { text: String::new(), starts: Vec::new() });
+        joined.starts.push((joined.text.len(), index + 1));
+        match line.strip_suffix('\\') {
+            Some(start) => {
+                joined.text.push_str(start);
+                current = Some(joined);
+            }
+            None => {
+                joined.text.push_str(line);
+                all.push(joined);
+            }
+        }
+    }
+    all.extend(current);
+    all
+}
+
+impl Joined {
+    /// The place of what begins at a byte offset.
+    pub(crate) fn at(&self, offset: usize) -> At {
+        let line = self.starts.iter().rev().find(|(start, _)| *start <= offset);
+        let (start, number) = line.copied().unwrap_or((0, 1));
+        let before = self.text.get(start..offset).unwrap_or_default();
+        At { line: number, column: before.chars().count() + 1 }
+    }
+
+    /// Its words, separated by blanks.
+    pub(crate) fn words(&self) -> Vec<Word<'_>> {
+        let offset = |word: &str| word.as_ptr() as usize - self.text.as_ptr() as usize;
+        self.text.split_ascii_whitespace().map(|text| Word { text, at: self.at(offset(text)) }).collect()
+    }
+}
+
+/// Enough of a foreign text to recognise it by.
+pub(crate) fn excerpt(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_words_have_their_places() {
+        let text = "# remark\n\n  one  zwö three\n; other\n";
+        let line = lines(text, &['#', ';']).next().unwrap();
+        let words: Vec<(&str, usize)> = line.words().map(|word| (word.text, word.at.column)).collect();
+        assert_eq!(words, [("one", 3), ("zwö", 8), ("three", 12)]);
+        assert_eq!((line.number, lines(text, &['#', ';']).count()), (3, 1));
+    }
+
+    #[test]
+    fn joined_lines_know_where_each_part_came_from() {
+        let text = "# remark \\\noptions a \\\n  b=1\nblacklist c";
+        let all = joined(text);
+        let words: Vec<(&str, usize, usize)> = all
+            .iter()
+            .flat_map(Joined::words)
+            .map(|word| (word.text, word.at.line, word.at.column))
+            .collect();
+        assert_eq!(words, [("options", 2, 1), ("a", 2, 9), ("b=1", 3, 3), ("blacklist", 4, 1), ("c", 4, 11)]);
+        assert_eq!(joined("a \\").len(), 1);
+    }
+}
