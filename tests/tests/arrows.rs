@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Room, and the rooms that its product (not its tests) may use.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("spec", &[]),
     ("squash", &["spec"]),
     ("sources", &["spec", "squash"]),
@@ -14,10 +14,10 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("signing", &["spec"]),
     ("catalog", &["spec"]),
     ("terminal", &["spec"]),
-    ("extbuild", &["spec", "squash", "sources", "kabi", "signing", "catalog", "terminal"]),
+    ("extbuild", &["spec", "squash", "grants", "sources", "kabi", "signing", "catalog", "terminal"]),
     ("grants", &["spec", "squash"]),
     ("factory", &["spec", "kabi", "signing", "catalog", "terminal", "extruntime"]),
-    ("extruntime", &["spec", "squash", "kabi", "signing", "catalog"]),
+    ("extruntime", &["spec", "squash", "grants", "kabi", "signing", "catalog"]),
     ("fuzz", &["spec", "squash", "sources", "kabi", "signing"]),
     ("truth", &[]),
     ("xtask", &["spec", "kabi"]),
