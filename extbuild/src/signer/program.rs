@@ -103,7 +103,7 @@ fn has_terminal() -> bool {
 fn end(child: &mut Child, alone: bool) {
     // Not waited for, so its number is still its own.
     if alone {
-        drop(kill_process_group(Pid::from_child(child), Signal::KILL));
+        let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
     }
     drop(child.kill());
     drop(child.wait());
