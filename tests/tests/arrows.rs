@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("grants", &["spec", "squash"]),
     ("factory", &["spec", "kabi", "signing", "catalog", "terminal", "extruntime"]),
     ("extruntime", &["spec", "squash", "grants", "kabi", "signing", "catalog"]),
-    ("fuzz", &["spec", "squash", "sources", "kabi", "signing"]),
+    ("fuzz", &["spec", "squash", "sources", "kabi", "catalog", "signing"]),
     ("truth", &[]),
     ("xtask", &["spec", "kabi"]),
     ("tests", &[]),

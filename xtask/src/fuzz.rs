@@ -1,5 +1,5 @@
-//! Fuzzing: the readers of images, archives, packages, kernels, their modules and keys against inputs that coverage
-//! leads to.
+//! Fuzzing: the readers of images, archives, packages, kernels and their modules, of keys, signatures, policies and what
+//! registries say, against inputs that coverage leads to.
 //!
 //! The targets are ordinary programs of the room `fuzz` with libFuzzer linked in. Coverage needs nothing but options that
 //! a stable compiler passes on to LLVM. Sound seeds are made anew each time, what was found interesting stays in
@@ -16,7 +16,23 @@ use crate::workspace::Workspace;
 use crate::{Error, command};
 
 /// Each is a program `fuzz-NAME`.
-const TARGETS: [&str; 9] = ["image", "tar", "deb", "oci", "module", "record", "profile", "vmlinuz", "key"];
+const TARGETS: &[&str] = &[
+    "image",
+    "tar",
+    "deb",
+    "oci",
+    "module",
+    "record",
+    "profile",
+    "vmlinuz",
+    "key",
+    "bundle",
+    "policy",
+    "documents",
+    "referrers",
+    "headers",
+    "machine",
+];
 
 /// How long each target runs when somebody asks for fuzzing.
 const LONG: Duration = Duration::from_secs(600);

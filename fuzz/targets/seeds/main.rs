@@ -12,6 +12,7 @@ mod kernels;
 mod keys;
 mod layers;
 mod modules;
+mod trust;
 
 use std::error::Error;
 use std::fs;
@@ -29,6 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(&dir.join("vmlinuz"), kernels::images()?)?;
     write(&dir.join("profile"), kernels::profiles()?)?;
     write(&dir.join("key"), keys::keys()?)?;
+    write(&dir.join("bundle"), trust::bundles()?)?;
+    write(&dir.join("policy"), trust::policies()?)?;
+    write(&dir.join("documents"), trust::documents()?)?;
+    write(&dir.join("referrers"), trust::referrers()?)?;
+    write(&dir.join("headers"), trust::headers())?;
+    write(&dir.join("machine"), trust::machines())?;
     let modules = modules::modules()?;
     write(&dir.join("record"), modules::records(&modules)?)?;
     write(&dir.join("module"), modules)

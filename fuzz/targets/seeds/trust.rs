@@ -1,0 +1,96 @@
+//! What is believed and what is said about it: signatures, policies, documents, lists of signatures, headers and machine
+//! configs.
+
+use std::error::Error;
+
+use signing::{PublicKey, SigningKey, Statement, sign_extension};
+use spec::Digest;
+use spec::artifact::media;
+
+type Seeds = Result<Vec<Vec<u8>>, Box<dyn Error>>;
+
+pub(crate) fn bundles() -> Seeds {
+    let (name, manifest) = ("wireguard".parse()?, Digest::of(b"a manifest"));
+    let bundle = sign_extension(&SigningKey::from_seed([7; 32]), &name, &manifest)?;
+    let statement = Statement { name: name.to_string(), manifest };
+    Ok(vec![bundle.to_json(), statement.to_json()])
+}
+
+pub(crate) fn policies() -> Seeds {
+    let entry = |number: u8| {
+        let key = SigningKey::from_seed([number; 32]).public_key();
+        format!(
+            "  - name: key-{number}\n    extensions: [wireguard, \"nvidia-*\"]\n    publicKey: |\n{}",
+            indented(&key)
+        )
+    };
+    let head = "apiVersion: v1alpha1\nkind: TrustPolicy\nkeys:\n";
+    Ok(vec![
+        format!("{head}{}", entry(1)).into_bytes(),
+        format!("{head}{}{}", entry(1), entry(2)).into_bytes(),
+    ])
+}
+
+fn indented(key: &PublicKey) -> String {
+    key.to_pem().lines().map(|line| format!("      {line}\n")).collect()
+}
+
+pub(crate) fn documents() -> Seeds {
+    let blob = |media_type: &str| descriptor(media_type, &Digest::of(b"a blob").to_string(), "6");
+    let layers = [media::IMAGE, media::PATHS, media::KABI].map(blob).join(",");
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","artifactType":"{}","config":{},"layers":[{layers}],"annotations":{{"a":"b"}}}}"#,
+        media::MANIFEST,
+        media::ARTIFACT,
+        blob(media::CONFIG),
+    );
+    let index = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{}],"annotations":{{"a":"b"}}}}"#,
+        media::INDEX,
+        blob(media::MANIFEST)
+    );
+    let config = r#"{"schemaVersion":1,"name":"hello","version":"1.0.0","arch":"amd64","description":"a seed","content":{"inodes":4,"bytes":5}}"#;
+    Ok(vec![manifest.into_bytes(), index.into_bytes(), config.into()])
+}
+
+/// The words in capitals are replaced by the target.
+pub(crate) fn referrers() -> Seeds {
+    let list = |entries: String| format!(r#"{{"schemaVersion":2,"manifests":[{entries}]}}"#);
+    let entry = descriptor(media::MANIFEST, "DIGEST", r#""SIZE""#);
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"artifactType":"{}","config":{},"layers":[{}],"subject":{}}}"#,
+        media::BUNDLE,
+        descriptor(media::EMPTY, "EMPTY", "2"),
+        descriptor(media::BUNDLE, "BUNDLE", "8"),
+        descriptor(media::MANIFEST, "SUBJECT", "11"),
+    );
+    let other = descriptor(media::MANIFEST, &Digest::of(b"another").to_string(), "7");
+    Ok([list(entry.clone()), list(format!("{other},{entry}")), list(String::new())]
+        .map(|list| format!("{list}\n---\n{manifest}").into_bytes())
+        .into())
+}
+
+fn descriptor(media_type: &str, digest: &str, size: &str) -> String {
+    format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}"#)
+}
+
+pub(crate) fn headers() -> Vec<Vec<u8>> {
+    [
+        r#"Bearer realm="https://auth.example/token",service="r.example",scope="repository:a:pull""#,
+        "Basic realm=\"x\"\nbearer Realm=\"y\"",
+        "bytes 5-9/10\nbytes 5-9/*\n0-9\nbytes=0-9",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .into()
+}
+
+pub(crate) fn machines() -> Vec<Vec<u8>> {
+    let head = "apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions:\n";
+    let config =
+        format!("{head}  - name: hello\n    version: \"1.*\"\n  - name: other\n    version: \"2.0.0\"\n");
+    let patch =
+        format!("{head}  - name: hello\n    version: \"1.2.*\"\n  - name: other\n    $patch: delete\n");
+    let streams =
+        [config.clone(), format!("kind: Other\n---\n{config}"), format!("{config}\n=====\n{patch}")];
+    streams.map(String::into_bytes).into()
+}
