@@ -3,7 +3,8 @@
 //!
 //! `cargo xtask bench image` holds our writer against its peers; `cargo xtask bench grid` shows what block size and
 //! level cost when an image is built and when it is read; `cargo xtask bench kabi` holds judging and indexing of modules
-//! against depmod. All work below `target/bench`.
+//! against depmod; `cargo xtask bench trust` holds hashing and transfers against openssl and skopeo. All work below
+//! `target/bench`.
 
 mod contenders;
 mod generated;
@@ -18,6 +19,7 @@ mod page;
 mod reads;
 mod statistics;
 mod table;
+mod trust;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -41,10 +43,11 @@ enum What {
     Image,
     Grid,
     Kabi,
+    Trust,
 }
 
 impl Bench {
-    /// Reads `image`, `grid` or `kabi` and perhaps `--runs N`.
+    /// Reads `image`, `grid`, `kabi` or `trust` and perhaps `--runs N`.
     ///
     /// # Errors
     /// [`Error::UnknownChore`].
@@ -54,6 +57,7 @@ impl Bench {
             ["image", rest @ ..] => (What::Image, rest),
             ["grid", rest @ ..] => (What::Grid, rest),
             ["kabi", rest @ ..] => (What::Kabi, rest),
+            ["trust", rest @ ..] => (What::Trust, rest),
             _ => return Err(unknown()),
         };
         let runs = match rest {
@@ -71,6 +75,7 @@ impl Bench {
             What::Image => image::run(&mut steps, workspace, self.runs.get()),
             What::Grid => grid::run(&mut steps, workspace, self.runs.get()),
             What::Kabi => kabi::run(&mut steps, workspace, self.runs.get()),
+            What::Trust => trust::run(&mut steps, workspace, self.runs.get()),
         };
         steps.finish(result)
     }
@@ -80,7 +85,7 @@ impl What {
     /// An odd number, so that a median is a measured value.
     fn usual_runs(self) -> NonZeroUsize {
         match self {
-            What::Image => const { NonZeroUsize::new(5).expect("5 is not 0") },
+            What::Image | What::Trust => const { NonZeroUsize::new(5).expect("5 is not 0") },
             What::Grid => const { NonZeroUsize::new(3).expect("3 is not 0") },
             What::Kabi => const { NonZeroUsize::new(21).expect("21 is not 0") },
         }

@@ -27,6 +27,7 @@ Chores:
   bench image   measure our images against mksquashfs, gensquashfs and mkfs.erofs
   bench grid    measure block sizes and levels: size, time to build, time to read
   bench kabi    measure how long judging and indexing modules takes, beside depmod
+  bench trust   measure believing, hashing and transfers, beside openssl and skopeo
   fuzz          run every fuzz target for ten minutes, or for --seconds N
   help          print this
 

@@ -80,6 +80,14 @@ pub const BENCH_GUEST: &[Tool] =
 pub const BENCH_KABI: &[Tool] =
     &[Tool { shows: Shows::File("/usr/bin/time"), package: "time" }, program("depmod", "kmod")];
 
+/// A registry, those that signatures and transfers are measured against, and what measures them.
+pub const BENCH_TRUST: &[Tool] = &[
+    Tool { shows: Shows::File("/usr/bin/time"), package: "time" },
+    program("docker-registry", "docker-registry"),
+    program("openssl", "openssl"),
+    program("skopeo", "skopeo"),
+];
+
 /// To ask kernels about modules in a virtual machine, and to make modules that they should refuse.
 #[cfg(feature = "truth")]
 pub const TRUTH: &[Tool] = &[
