@@ -100,6 +100,15 @@ impl Parts {
     pub fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
         [Some(&self.config), Some(&self.paths), self.kabi.as_ref(), Some(&self.image)].into_iter().flatten()
     }
+
+    /// All blobs of several extensions, the small ones first; what several have is there once.
+    #[cfg(feature = "registry")]
+    pub(crate) fn all_blobs<'a>(several: impl IntoIterator<Item = &'a Parts>) -> Vec<&'a Descriptor> {
+        let mut blobs: Vec<&Descriptor> = several.into_iter().flat_map(Parts::blobs).collect();
+        blobs.sort_by_key(|blob| (blob.size, blob.digest));
+        blobs.dedup_by_key(|blob| blob.digest);
+        blobs
+    }
 }
 
 impl Layout {

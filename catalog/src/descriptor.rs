@@ -97,8 +97,14 @@ impl Descriptor {
         self.annotations.get(media::REF_NAME_KEY).map(String::as_str)
     }
 
-    /// Do both have a tag, and the same one for the same platform? An index lists only one of them.
-    pub(crate) fn has_tag_of(&self, other: &Descriptor) -> bool {
-        self.tag().is_some() && self.tag() == other.tag() && self.platform == other.platform
+    /// The descriptor without its tag.
+    pub(crate) fn untagged(mut self) -> Descriptor {
+        self.annotations.remove(media::REF_NAME_KEY);
+        self
+    }
+
+    /// The descriptor of an index, `bytes`, that is found by what this manifest is found by.
+    pub(crate) fn as_index(&self, bytes: &[u8]) -> Descriptor {
+        Descriptor { annotations: self.annotations.clone(), ..Descriptor::of(media::INDEX, bytes) }
     }
 }

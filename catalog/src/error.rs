@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use spec::{Diagnose, Digest, Outcome, ReasonCode};
+use spec::{Arch, Diagnose, Digest, Outcome, ReasonCode};
 
 /// Why something could not be read from a layout, or written to one.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +128,34 @@ pub enum CatalogError {
         /// The artifacts that it could be.
         found: Vec<Digest>,
     },
+    /// One manifest is needed, and an index lists several.
+    #[error("index {index} is of {} architectures, and one is needed here", found.len())]
+    SeveralArchitectures {
+        /// The index.
+        index: Digest,
+        /// Its manifests that are there, by architecture.
+        found: Vec<(String, Digest)>,
+    },
+    /// There is nothing for the architecture that is wanted.
+    #[error("{of} is not for {arch}")]
+    ArchMissing {
+        /// A manifest, or an index of several.
+        of: Digest,
+        /// What is wanted.
+        arch: Arch,
+        /// What it is for.
+        there: Vec<String>,
+    },
+    /// An index is to be passed on, and a manifest of it is not there.
+    #[error("index {index} lists {absent} for {architecture}, which is not there")]
+    IndexNotWhole {
+        /// The index.
+        index: Digest,
+        /// The manifest.
+        absent: Digest,
+        /// What it is for.
+        architecture: String,
+    },
     /// The index of a layout lists no artifact at all.
     #[error("{} holds no artifacts", dir.display())]
     Empty {
@@ -196,6 +224,9 @@ impl CatalogError {
             | CatalogError::TagMissing { .. }
             | CatalogError::NotListed { .. }
             | CatalogError::Ambiguous { .. }
+            | CatalogError::SeveralArchitectures { .. }
+            | CatalogError::ArchMissing { .. }
+            | CatalogError::IndexNotWhole { .. }
             | CatalogError::Empty { .. }
             | CatalogError::TagTaken { .. } => ReasonCode::NotFound,
         }
@@ -227,6 +258,17 @@ impl Diagnose for CatalogError {
             CatalogError::TagMissing { known, .. } => Some(format!("the tags are {}", first_few(known))),
             CatalogError::Ambiguous { found, .. } => {
                 Some(format!("name a tag, or one by its digest: {}", first_few(found)))
+            }
+            CatalogError::SeveralArchitectures { found, .. } => {
+                let each: Vec<String> = found
+                    .iter()
+                    .map(|(architecture, digest)| format!("{digest} for {architecture}"))
+                    .collect();
+                Some(format!("name one by its digest: {}", first_few(&each)))
+            }
+            CatalogError::ArchMissing { there, .. } => Some(format!("it is for {}", first_few(there))),
+            CatalogError::IndexNotWhole { .. } => {
+                Some("bring all architectures here, or name one manifest by its digest".into())
             }
             CatalogError::TagTaken { .. } => {
                 Some("name another layout, or remove the tag from index.json of this one".into())

@@ -73,8 +73,8 @@ impl Layout {
         tags
     }
 
-    /// The one artifact that is meant; without tag and digest, the only one there is.
-    pub fn resolve(&self, select: &Selector) -> Result<Descriptor, CatalogError> {
+    /// The one manifest or index that is meant; without tag and digest, the only one there is.
+    pub(crate) fn named(&self, select: &Selector) -> Result<Descriptor, CatalogError> {
         let dir = || self.dir.clone();
         let means = |listed: &&Descriptor| match (&select.digest, &select.tag) {
             (Some(digest), _) => listed.digest == *digest,
@@ -83,6 +83,9 @@ impl Layout {
         };
         let mut found: Vec<&Descriptor> = self.artifacts().filter(means).collect();
         found.dedup_by_key(|listed| listed.digest);
+        if select.digest.is_none() {
+            leave_indexes(&mut found);
+        }
         match (found.as_slice(), &select.digest, &select.tag) {
             ([one], ..) => Ok((*one).clone()),
             ([], Some(digest), _) => Err(CatalogError::NotListed { dir: dir(), digest: *digest }),
@@ -96,19 +99,6 @@ impl Layout {
                 dir: dir(),
                 asked: select.tag.as_ref().map_or("the directory alone".into(), |tag| format!("tag {tag}")),
                 found: many.iter().map(|listed| listed.digest).collect(),
-            }),
-        }
-    }
-
-    /// Refuses a tag that names another manifest for the same platform.
-    pub(crate) fn check_tag_free(&self, new: &Descriptor) -> Result<(), CatalogError> {
-        let holds = |old: &&Descriptor| old.has_tag_of(new) && old.digest != new.digest;
-        match self.index.manifests.iter().find(holds) {
-            None => Ok(()),
-            Some(holder) => Err(CatalogError::TagTaken {
-                dir: self.dir.clone(),
-                tag: new.tag().unwrap_or_default().to_owned(),
-                holder: holder.digest,
             }),
         }
     }
@@ -154,16 +144,29 @@ impl Layout {
     }
 }
 
+/// Of an index and the manifests that it lists, only the index is meant, unless one is named by its digest. Which these
+/// are, the names and versions tell: here it is only about what a person may have meant.
+fn leave_indexes(found: &mut Vec<&Descriptor>) {
+    let key = |listed: &Descriptor| {
+        [media::NAME_KEY, media::VERSION_KEY].map(|key| listed.annotations.get(key).cloned())
+    };
+    let indexes: Vec<_> =
+        found.iter().filter(|listed| listed.media_type == media::INDEX).map(|listed| key(listed)).collect();
+    found.retain(|listed| {
+        listed.media_type == media::INDEX || listed.tag().is_some() || !indexes.contains(&key(listed))
+    });
+}
+
 impl Entry {
-    fn of(listed: &Descriptor) -> Option<Entry> {
+    pub(crate) fn of(listed: &Descriptor) -> Option<Entry> {
         let hint = |key: &str| listed.annotations.get(key);
         match listed.artifact_type.as_deref() {
-            None | Some(media::ARTIFACT) => Some(Entry {
+            None | Some(media::ARTIFACT) if listed.media_type == media::MANIFEST => Some(Entry {
                 descriptor: listed.clone(),
                 name: hint(media::NAME_KEY)?.parse().ok()?,
                 version: hint(media::VERSION_KEY)?.parse().ok()?,
             }),
-            Some(_) => None,
+            _ => None,
         }
     }
 }

@@ -17,12 +17,14 @@ pub mod descriptor;
 pub mod document;
 pub mod error;
 pub mod layout;
+pub mod platforms;
 pub mod reference;
 pub mod referrers;
 #[cfg(feature = "registry")]
 pub mod registry;
 mod staging;
 pub mod store;
+mod tagging;
 pub mod transfer;
 pub mod trust_files;
 
@@ -30,10 +32,11 @@ pub use artifact::{Artifact, tag_of};
 pub use descriptor::Descriptor;
 pub use error::CatalogError;
 pub use layout::{Entry, Layout};
+pub use platforms::{Found, Platforms};
 pub use reference::{LayoutReference, Reference, RegistryReference, Repository, Selector, Tag};
 pub use referrers::Signatures;
 #[cfg(feature = "registry")]
 pub use registry::{Access, Progress, Registry, RegistryError};
 pub use store::{NewExtension, Store};
-pub use transfer::copy_layout;
 pub use trust_files::TrustFiles;
+pub use transfer::{copy_found, copy_layout};

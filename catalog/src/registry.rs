@@ -34,9 +34,12 @@ mod token;
 use std::path::Path;
 use std::time::Duration;
 
+use spec::Arch;
+
 use crate::descriptor::Descriptor;
 use crate::error::CatalogError;
 use crate::layout::Layout;
+use crate::platforms::Found;
 use crate::reference::{RegistryReference, Repository};
 pub use access::{Access, Patience};
 pub use credentials::{CredentialFiles, CredentialsError};
@@ -57,6 +60,7 @@ pub struct Registry {
     reference: RegistryReference,
     access: Access,
     mount_from: Option<Repository>,
+    only: Option<Arch>,
 }
 
 /// How far a transfer is.
@@ -64,16 +68,16 @@ pub struct Registry {
 pub struct Progress {
     /// Bytes that have been moved, or were there already.
     pub done: u64,
-    /// Bytes of all blobs of the extension.
+    /// Bytes of all blobs of the extension, for all architectures that are moved.
     pub total: u64,
 }
 
 /// What a pull has brought.
 #[derive(Debug)]
 pub struct Pulled {
-    /// The manifest as the store lists it.
+    /// The manifest or index as the store lists it.
     pub descriptor: Descriptor,
-    /// How many signatures came with it.
+    /// How many signatures came with it, those of the manifests of an index among them.
     pub signatures: usize,
     /// Signatures that the registry lists and that are broken.
     pub skipped: Vec<CatalogError>,
@@ -91,7 +95,12 @@ pub struct Pushed {
 impl Registry {
     /// The artifact at `reference`, reached as `access` says.
     pub fn new(reference: RegistryReference, access: Access) -> Registry {
-        Registry { reference, access, mount_from: None }
+        Registry { reference, access, mount_from: None, only: None }
+    }
+
+    /// Has a pull take only the manifest for `arch`, and of an index the index itself.
+    pub fn only(self, arch: Option<Arch>) -> Registry {
+        Registry { only: arch, ..self }
     }
 
     /// Lets a push take blobs over from another repository of the same registry, where it has them, and not send them.
@@ -99,29 +108,31 @@ impl Registry {
         Registry { mount_from: repository, ..self }
     }
 
-    /// Sends an extension of `layout` and its signatures; what the registry has already is not sent again.
+    /// Sends what was found in `layout` and its signatures; what the registry has already is not sent again.
     ///
-    /// The manifest gets the tag of the reference, `latest` without one.
+    /// The manifest, or the index of several, gets the tag of the reference, `latest` without one; the manifests of an
+    /// index are there before it is.
     pub fn push(
         &self,
         layout: &Layout,
-        extension: &Descriptor,
+        found: &Found,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Pushed, RegistryError> {
         let mount_from = self.mount_from.as_ref();
         self.run(Purpose::Push { mount_from }, async |session| {
-            push::push(session, layout, extension, progress).await
+            push::push(session, layout, found, progress).await
         })
     }
 
     /// Brings an extension and its signatures into the layout at `dir`, where it gets the tag `NAME-VERSION` of its
-    /// config. A tag that names another manifest for the same platform is refused: the registry chose the config.
+    /// config. A tag that names another manifest for the same platform is refused: the registry chose the config. Of an
+    /// index all manifests come, or [`only`](Registry::only) one, and the index itself as it is.
     ///
     /// The layout is opened, or made as by [`Store::create_or_open`](crate::Store::create_or_open), once the registry
     /// has given the manifest and the config of an extension. Nothing is added to it until all blobs are there and
     /// right. Whether the signatures are good is not looked at.
     pub fn pull(&self, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Pulled, RegistryError> {
-        self.run(Purpose::Pull, async |session| pull::pull(session, dir, progress).await)
+        self.run(Purpose::Pull, async |session| pull::pull(session, dir, self.only, progress).await)
     }
 
     fn run<T>(

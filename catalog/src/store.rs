@@ -14,6 +14,7 @@ use crate::descriptor::Descriptor;
 use crate::document::Index;
 use crate::error::CatalogError;
 use crate::layout::{INDEX_FILE, Layout, MARK, MARK_FILE};
+use crate::platforms::Platforms;
 use crate::reference::Tag;
 use crate::referrers::{EMPTY_CONFIG, Referrer};
 use crate::staging::{PARTIAL, Staged, sync_dir, write_whole};
@@ -87,7 +88,7 @@ impl Store {
     }
 
     /// Stores a manifest and lists it as `listed`, whose digest must be that of `bytes`. A tag in `listed` is taken
-    /// from whatever had it for the same platform. The blobs of the manifest must be in the store already.
+    /// from whatever had it. The blobs of the manifest must be in the store already.
     pub fn put_manifest(&self, bytes: &[u8], listed: Descriptor) -> Result<Descriptor, CatalogError> {
         if listed.size > limits::MANIFEST {
             let what = format!("manifest {}", listed.digest);
@@ -101,7 +102,8 @@ impl Store {
     }
 
     /// Stores an extension under the tag `NAME-VERSION` and returns the descriptor of its manifest. The same
-    /// extension has the same bytes wherever and whenever it is stored.
+    /// extension has the same bytes wherever and whenever it is stored. Where the tag names that version for another
+    /// architecture, it names an index of both from now on.
     ///
     /// A build that is repeated moves the tag. What is impossible about the extension is found before a byte is
     /// written.
@@ -125,7 +127,10 @@ impl Store {
         }
         staged.push(Staged::copy(&self.dir, &parts.image, image, Path::new("the image"))?);
         self.commit(staged)?;
-        self.put_manifest(&manifest, listed)
+        self.put_blob(&manifest)?;
+        let _lock = self.lock()?;
+        self.list_extension(listed.clone())?;
+        Ok(listed)
     }
 
     /// Stores the manifest of an extension from elsewhere, whose blobs are in the store. Its tag is made of what it
@@ -137,8 +142,23 @@ impl Store {
     ) -> Result<Descriptor, CatalogError> {
         self.put_blob(manifest)?;
         let _lock = self.lock()?;
-        self.layout()?.check_tag_free(&listed)?;
-        self.list([listed.clone()])?;
+        self.layout()?.check_tag_free(&listed, std::slice::from_ref(&listed))?;
+        self.list_extension(listed.clone())?;
+        Ok(listed)
+    }
+
+    /// Stores an index from elsewhere, of whose manifests these are in the store.
+    pub(crate) fn put_foreign_index(
+        &self,
+        index: &[u8],
+        listed: Descriptor,
+        manifests: Vec<Descriptor>,
+    ) -> Result<Descriptor, CatalogError> {
+        self.put_blob(index)?;
+        let _lock = self.lock()?;
+        let platforms = Platforms::parse(index, &listed)?;
+        self.layout()?.check_tag_free(&listed, platforms.manifests())?;
+        self.list_platforms(listed.clone(), manifests)?;
         Ok(listed)
     }
 
@@ -191,6 +211,11 @@ impl Store {
         for descriptor in new {
             index.list(descriptor);
         }
+        self.replace_index(&index)
+    }
+
+    /// Writes the index. The caller holds the lock.
+    pub(crate) fn replace_index(&self, index: &Index) -> Result<(), CatalogError> {
         let bytes = index.to_bytes();
         let (path, size) = (self.dir.join(INDEX_FILE), bytes.len() as u64);
         if size > limits::MANIFEST {

@@ -2,12 +2,13 @@
 
 use spec::artifact::limits;
 
-use crate::artifact::Parts;
+use crate::artifact::{Parts, tag_of};
 use crate::blobs;
 use crate::descriptor::Descriptor;
 use crate::document::Manifest;
 use crate::error::CatalogError;
-use crate::layout::Layout;
+use crate::layout::{Entry, Layout};
+use crate::platforms::Found;
 use crate::staging::Staged;
 use crate::store::Store;
 
@@ -23,27 +24,60 @@ pub fn copy_layout(
 ) -> Result<Vec<CatalogError>, CatalogError> {
     let mut skipped = Vec::new();
     for extension in selected {
-        skipped.extend(copy_extension(from, extension, to)?);
+        let listed = tagged(extension.clone())?;
+        to.layout()?.check_tag_free(&listed, std::slice::from_ref(&listed))?;
+        let manifest = copy_blobs(from, extension, to)?;
+        skipped.extend(copy_signatures(from, extension, to)?);
+        to.put_foreign(&manifest, listed)?;
     }
     Ok(skipped)
 }
 
-fn copy_extension(
-    from: &Layout,
-    extension: &Descriptor,
-    to: &Store,
-) -> Result<Vec<CatalogError>, CatalogError> {
+/// Copies what a reference means: as [`copy_layout`] one extension, or an index with all that it lists, whose
+/// signatures come along too.
+pub fn copy_found(from: &Layout, found: &Found, to: &Store) -> Result<Vec<CatalogError>, CatalogError> {
+    let Some(index) = &found.index else { return copy_layout(from, &found.manifests, to) };
+    found.check_whole()?;
+    // Nothing is absent, so these are all that it lists.
+    to.layout()?.check_tag_free(index, &found.manifests)?;
+    let mut skipped = Vec::new();
+    for extension in &found.manifests {
+        let manifest = copy_blobs(from, extension, to)?;
+        skipped.extend(copy_signatures(from, extension, to)?);
+        to.put_blob(&manifest)?;
+    }
+    skipped.extend(copy_signatures(from, index, to)?);
+    to.put_foreign_index(&from.blob(index, limits::MANIFEST)?, index.clone(), found.manifests.clone())?;
+    Ok(skipped)
+}
+
+/// An extension that an index lists has no tag of its own; by itself it has one.
+fn tagged(extension: Descriptor) -> Result<Descriptor, CatalogError> {
+    match (extension.tag(), Entry::of(&extension)) {
+        (None, Some(entry)) => Ok(extension.tagged(&tag_of(&entry.name, &entry.version)?)),
+        _ => Ok(extension),
+    }
+}
+
+/// Copies what a manifest names, and returns its bytes.
+fn copy_blobs(from: &Layout, extension: &Descriptor, to: &Store) -> Result<Vec<u8>, CatalogError> {
     let manifest = from.blob(extension, limits::MANIFEST)?;
     let parts = Parts::of(&Manifest::parse(&manifest, extension)?, extension)?;
-    to.layout()?.check_tag_free(extension)?;
     let mut staged = Vec::new();
     for blob in parts.blobs().filter(|blob| !to.has(blob)) {
         let mut source = from.open_blob(&blob.digest)?;
         staged.push(Staged::copy(to.dir(), blob, &mut source, &blobs::dir(from.dir()))?);
     }
     to.commit(staged)?;
-    let (signatures, skipped) = from.referrers(&extension.digest);
-    to.put_referrers(&extension.digest, &signatures)?;
-    to.put_foreign(&manifest, extension.clone())?;
+    Ok(manifest)
+}
+
+fn copy_signatures(
+    from: &Layout,
+    subject: &Descriptor,
+    to: &Store,
+) -> Result<Vec<CatalogError>, CatalogError> {
+    let (signatures, skipped) = from.referrers(&subject.digest);
+    to.put_referrers(&subject.digest, &signatures)?;
     Ok(skipped)
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 
 use again::again;
 use catalog::registry::CredentialFiles;
-use catalog::{Access, Registry, RegistryError};
+use catalog::{Access, Found, Registry, RegistryError};
 use honest::{Honest, access, reference};
 use server::{Answer, RealRegistry, Request, serve, serve_with_bodies};
 use shelf::Shelf;
@@ -262,7 +262,7 @@ fn an_upload_to_another_port_goes_without_credentials() {
     let (_dir, store) = new_store();
     let extension = add(&store, "hello", "1.0.0");
     let registry = Registry::new(reference(address, "ext/hello:1.0.0"), access);
-    registry.push(&store.layout().unwrap(), &extension, &mut |_| {}).unwrap();
+    registry.push(&store.layout().unwrap(), &Found::manifest(extension.clone()), &mut |_| {}).unwrap();
     assert!(!log.lock().unwrap().is_empty());
     assert!(authorizations(&log).iter().all(Option::is_none));
 }
@@ -288,9 +288,13 @@ fn a_real_registry_lets_somebody_in_and_nobody_else() {
     let extension = add(&store, "hello", "1.0.0");
     store.attach_signature(&extension, BUNDLE).unwrap();
     let layout = store.layout().unwrap();
-    let error = Registry::new(place.clone(), access()).push(&layout, &extension, &mut |_| {}).unwrap_err();
+    let error = Registry::new(place.clone(), access())
+        .push(&layout, &Found::manifest(extension.clone()), &mut |_| {})
+        .unwrap_err();
     assert!(matches!(error, RegistryError::Denied { user: None, .. }), "{error:?}");
-    Registry::new(place.clone(), somebody.clone()).push(&layout, &extension, &mut |_| {}).unwrap();
+    Registry::new(place.clone(), somebody.clone())
+        .push(&layout, &Found::manifest(extension.clone()), &mut |_| {})
+        .unwrap();
     let (_dir, copy) = new_store();
     let pulled = Registry::new(place, somebody).pull(copy.dir(), &mut |_| {}).unwrap();
     assert_eq!(pulled.signatures, 1);

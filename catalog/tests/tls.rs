@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 
 use again::again;
 use catalog::registry::CredentialFiles;
-use catalog::{Access, Registry, RegistryError};
+use catalog::{Access, Found, Registry, RegistryError};
 use honest::{Honest, access, reference};
 use server::{Answer, serve};
 use shelf::Shelf;
@@ -71,7 +71,7 @@ fn an_extension_goes_out_and_comes_back_by_tls() {
     let extension = add(&store, "hello", "1.0.0");
     store.attach_signature(&extension, BUNDLE).unwrap();
     let registry = Registry::new(reference(address, "ext/hello:1.0.0"), trusting(&authority.file()));
-    registry.push(&store.layout().unwrap(), &extension, &mut |_| {}).unwrap();
+    registry.push(&store.layout().unwrap(), &Found::manifest(extension.clone()), &mut |_| {}).unwrap();
     let (_dir, copy) = new_store();
     assert_eq!(registry.pull(copy.dir(), &mut |_| {}).unwrap().signatures, 1);
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use breaker::Breaker;
 use catalog::descriptor::Descriptor;
-use catalog::{Registry, RegistryError, Store};
+use catalog::{Found, Registry, RegistryError, Store};
 use honest::{PATIENCE, access, pull, push, reference};
 use server::{Answer, RealRegistry};
 use shelf::{Fault, Shelf, look};
@@ -41,8 +41,9 @@ fn pushed(faults: impl IntoIterator<Item = Fault>) -> Arc<Mutex<Shelf>> {
         assert!(progress.done <= progress.total);
         last = Some(progress);
     };
-    let done =
-        Registry::new(place.clone(), access()).push(&store.layout().unwrap(), &extension, report).unwrap();
+    let done = Registry::new(place.clone(), access())
+        .push(&store.layout().unwrap(), &Found::manifest(extension.clone()), report)
+        .unwrap();
     assert_eq!(done.signatures, 1);
     let last = last.unwrap();
     assert_eq!(last.done, last.total);
@@ -196,7 +197,11 @@ fn a_real_registry_takes_blobs_over_from_another_repository() {
     let place = reference(wire.address, "ext/second:1");
     let second = Registry::new(place.clone(), access()).mounting_from(Some("ext/first".parse().unwrap()));
     let mut seen = Vec::new();
-    second.push(&store.layout().unwrap(), &extension, &mut |progress| seen.push(progress)).unwrap();
+    second
+        .push(&store.layout().unwrap(), &Found::manifest(extension.clone()), &mut |progress| {
+            seen.push(progress)
+        })
+        .unwrap();
     assert!(wire.upward() < size / 10, "{} bytes were sent", wire.upward());
     assert_eq!(seen.last().map(|last| last.done), seen.last().map(|last| last.total));
     let (_dir, copy) = new_store();
@@ -210,7 +215,7 @@ fn a_registry_that_does_not_take_a_blob_over_gets_its_bytes() {
         let (_dir, store, extension) = signed();
         let place = reference(address, "ext/hello:1.0.0");
         let registry = Registry::new(place, access()).mounting_from(Some("ext/other".parse().unwrap()));
-        registry.push(&store.layout().unwrap(), &extension, &mut |_| {}).unwrap();
+        registry.push(&store.layout().unwrap(), &Found::manifest(extension.clone()), &mut |_| {}).unwrap();
         let shelf = look(&shelf);
         assert_eq!(shelf.read, all_bytes());
         assert_eq!(shelf.count("POST", "&from=ext/other"), shelf.blobs.len());

@@ -13,8 +13,8 @@ use super::subject::Subject;
 use super::{Progress, Pushed, RegistryError, TRANSFERS};
 use crate::artifact::Parts;
 use crate::descriptor::Descriptor;
-use crate::document::Manifest;
 use crate::layout::Layout;
+use crate::platforms::Found;
 use crate::reference::Tag;
 use crate::referrers::{EMPTY_CONFIG, Referrer};
 
@@ -24,33 +24,44 @@ const MERGES: usize = 5;
 pub(super) async fn push(
     session: &Session<'_>,
     layout: &Layout,
-    extension: &Descriptor,
+    found: &Found,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Pushed, RegistryError> {
     let reference = session.reference;
-    if reference.select.digest.is_some_and(|digest| digest != extension.digest) {
+    if reference.select.digest.is_some_and(|digest| digest != found.named().digest) {
         return Err(RegistryError::OtherDigest {
             reference: Box::new(reference.clone()),
-            found: extension.digest,
+            found: found.named().digest,
         });
     }
-    let manifest = layout.blob(extension, limits::MANIFEST)?;
-    let parts = Parts::of(&Manifest::parse(&manifest, extension)?, extension)?;
+    found.check_whole()?;
+    let parts: Vec<Parts> =
+        found.manifests.iter().map(|one| layout.read_parts(one)).collect::<Result<_, _>>()?;
     send_blobs(session, layout, &parts, progress).await?;
-    send_manifest(session, extension, manifest).await?;
-    let (signatures, skipped) = layout.referrers(&extension.digest);
-    send_signatures(session, extension, &signatures).await?;
-    Ok(Pushed { signatures: signatures.len(), skipped })
+    let mut pushed = Pushed { signatures: 0, skipped: Vec::new() };
+    for document in found.documents() {
+        let bytes = layout.blob(document, limits::MANIFEST)?;
+        match document == found.named() {
+            true => send_named(session, document, bytes).await?,
+            false => session.put_manifest(&document.digest.to_string(), &bytes, media::MANIFEST).await?,
+        }
+        let (signatures, skipped) = layout.referrers(&document.digest);
+        send_signatures(session, document, &signatures).await?;
+        pushed.signatures += signatures.len();
+        pushed.skipped.extend(skipped);
+    }
+    Ok(pushed)
 }
 
 async fn send_blobs(
     session: &Session<'_>,
     layout: &Layout,
-    parts: &Parts,
+    parts: &[Parts],
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), RegistryError> {
-    let meter = Meter::new(parts.blobs(), progress);
-    let sends = parts.blobs().map(|blob| send_blob(session, layout, blob, meter.share(blob)));
+    let blobs = Parts::all_blobs(parts);
+    let meter = Meter::new(blobs.iter().copied(), progress);
+    let sends = blobs.iter().map(|blob| send_blob(session, layout, blob, meter.share(blob)));
     stream::iter(sends).buffer_unordered(TRANSFERS).try_collect().await
 }
 
@@ -64,21 +75,21 @@ async fn send_blob(
     session.put_blob(blob, &Content::File(Arc::new(local)), &share).await
 }
 
-/// Stores the manifest under the tag, or under its digest where the reference has only that, and looks.
-async fn send_manifest(
+/// Stores the manifest or index under the tag, or under its digest where the reference has only that, and looks.
+async fn send_named(
     session: &Session<'_>,
-    extension: &Descriptor,
-    manifest: Vec<u8>,
+    document: &Descriptor,
+    bytes: Vec<u8>,
 ) -> Result<(), RegistryError> {
     let select = &session.reference.select;
     let name = match (&select.tag, &select.digest) {
         (None, Some(digest)) => digest.to_string(),
         _ => session.tag(),
     };
-    session.put_manifest(&name, &manifest, media::MANIFEST).await?;
+    session.put_manifest(&name, &bytes, &document.media_type).await?;
     match session.manifest().await? {
-        (_, served) if served.digest == extension.digest => Ok(()),
-        _ => Err(not_kept(session, &format!("manifests/{}", extension.digest))),
+        (_, served) if served.digest == document.digest => Ok(()),
+        _ => Err(not_kept(session, &format!("manifests/{}", document.digest))),
     }
 }
 

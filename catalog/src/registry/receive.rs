@@ -21,7 +21,6 @@ use crate::descriptor::Descriptor;
 use crate::document::Index;
 use crate::error::CatalogError;
 use crate::reference::Tag;
-use crate::referrers::MANIFEST_MAX;
 use crate::staging::{Staged, Staging};
 use crate::store::Store;
 
@@ -38,14 +37,14 @@ pub(super) enum HasApi {
 }
 
 impl Session<'_> {
-    /// Reads the manifest that the reference names; its digest is that of the reference if that has one.
+    /// Reads the manifest or index that the reference names; its digest is that of the reference if that has one.
     pub(super) async fn manifest(&self) -> Result<(Vec<u8>, Descriptor)> {
         let name = match &self.reference.select.digest {
             Some(digest) => digest.to_string(),
             None => self.tag(),
         };
-        let Some((bytes, described)) = self.document(&format!("manifests/{name}"), media::MANIFEST).await?
-        else {
+        let accept = format!("{}, {}", media::MANIFEST, media::INDEX);
+        let Some((bytes, described)) = self.document(&format!("manifests/{name}"), &accept).await? else {
             return Err(RegistryError::NotFound { about: Box::new(Subject::artifact(self.reference)) });
         };
         match self.reference.select.digest {
@@ -89,9 +88,9 @@ impl Session<'_> {
         .await
     }
 
-    /// Reads the manifest of a signature that a list names.
-    pub(super) async fn listed_manifest(&self, listed: &Descriptor) -> Result<Vec<u8>> {
-        self.named("manifests", listed, MANIFEST_MAX).await
+    /// Reads a manifest of at most `limit` bytes that a list names.
+    pub(super) async fn listed_manifest(&self, listed: &Descriptor, limit: u64) -> Result<Vec<u8>> {
+        self.named("manifests", listed, limit).await
     }
 
     /// Reads a blob of at most `limit` bytes.

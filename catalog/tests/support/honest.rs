@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use catalog::descriptor::Descriptor;
 use catalog::registry::{Patience, Pulled, Pushed};
-use catalog::{Access, CatalogError, Reference, Registry, RegistryError, RegistryReference, Store, Tag};
+use catalog::{
+    Access, CatalogError, Found, Reference, Registry, RegistryError, RegistryReference, Store, Tag,
+};
 use spec::artifact::media;
 use spec::{Diagnose, Digest, Outcome};
 
@@ -42,7 +44,7 @@ pub(crate) fn push(
     to: &RegistryReference,
 ) -> Result<Pushed, RegistryError> {
     let registry = Registry::new(to.clone(), access());
-    registry.push(&store.layout().unwrap(), extension, &mut |_| {})
+    registry.push(&store.layout().unwrap(), &Found::manifest(extension.clone()), &mut |_| {})
 }
 
 pub(crate) fn pull(from: &RegistryReference, store: &Store) -> Result<Pulled, RegistryError> {
