@@ -13,7 +13,7 @@ use spec::{Arch, TreePath};
 use terminal::{Failure, Generate};
 
 use crate::commands::{
-    self, base, build, check, fits, image, inspect, kernel, module, pull, push, sign, verify,
+    self, base, build, check, copy, fits, image, inspect, kernel, module, pull, push, sign, verify,
 };
 use crate::packing::{PackingArgs, byte_size};
 use crate::pipeline::Request;
@@ -66,13 +66,20 @@ enum Command {
     #[command(subcommand)]
     Trust(TrustCommand),
     /// Sign an extension
+    ///
+    /// Of a version for several architectures, every manifest is signed and so is their index.
     Sign(SignArgs),
     /// Say whether a trust policy admits an extension
     Verify(VerifyArgs),
     /// Send an extension and its signatures from a layout to a registry
+    ///
+    /// A version that the layout has for several architectures is sent as a whole: every manifest, and their index under
+    /// the tag. One for a single architecture is a manifest under the tag.
     Push(PushArgs),
     /// Bring an extension and its signatures from a registry into a layout
     Pull(PullArgs),
+    /// Copy an extension and its signatures: between layouts, between registries, and from one to the other
+    Copy(CopyArgs),
     #[command(flatten)]
     Generate(Generate),
 }
@@ -382,6 +389,9 @@ pub(crate) struct PushArgs {
     pub from: Reference,
     /// Where to: HOST/REPOSITORY:TAG
     pub to: Reference,
+    /// Send only the manifest for this architecture
+    #[arg(long)]
+    pub arch: Option<Arch>,
     #[command(flatten)]
     pub fit: RequireFitArgs,
     /// Another repository of the registry: what it has already is taken over from there and not sent
@@ -398,6 +408,22 @@ pub(crate) struct PullArgs {
     /// The layout to bring it into: oci:DIR
     #[arg(short, long, value_name = "REF")]
     pub output: Reference,
+    /// Bring only the manifest for this architecture, and the index if there is one
+    #[arg(long)]
+    pub arch: Option<Arch>,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArgs {
+    /// The extension: oci:DIR:TAG or HOST/REPOSITORY:TAG
+    pub from: Reference,
+    /// Where to: oci:DIR or HOST/REPOSITORY:TAG
+    pub to: Reference,
+    /// Copy only the manifest for this architecture
+    #[arg(long)]
+    pub arch: Option<Arch>,
     #[command(flatten)]
     pub registry: RegistryArgs,
 }
@@ -424,6 +450,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Push(args) => push::run(args),
         Command::Pull(args) => pull::run(args),
+        Command::Copy(args) => copy::run(args),
         Command::Generate(what) => Ok(terminal::generate(&what, Cli::command())?),
     }
 }

@@ -1,6 +1,7 @@
 //! What is demanded of an extension before it is signed or sent.
 
-use catalog::{Descriptor, Layout};
+use catalog::platforms::check_agreement;
+use catalog::{Descriptor, Found, Layout};
 use kabi::{SignatureRule, TrustedKey};
 use terminal::Failure;
 
@@ -20,6 +21,18 @@ impl RequireFitArgs {
         for ground in &grounds {
             let host = ground.host(signatures, &[]);
             ground::note(&ground::require(&host, facts.candidate(), &with)?);
+        }
+        Ok(facts)
+    }
+
+    /// The same for all manifests of what was found; those of an index must be what it says they are.
+    pub(crate) fn read_all(&self, layout: &Layout, found: &Found) -> Result<Vec<Facts>, Failure> {
+        found.check_whole()?;
+        let facts: Vec<Facts> =
+            found.manifests.iter().map(|manifest| self.read(layout, manifest)).collect::<Result<_, _>>()?;
+        if let Some(index) = &found.index {
+            let configs = facts.iter().map(|facts| &facts.config);
+            check_agreement(index, found.manifests.iter().zip(configs))?;
         }
         Ok(facts)
     }

@@ -3,6 +3,7 @@
 pub(crate) mod base;
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod copy;
 pub(crate) mod files;
 mod fit;
 pub(crate) mod fits;
@@ -20,8 +21,8 @@ pub(crate) mod whole;
 
 use std::path::PathBuf;
 
-use catalog::{Descriptor, Layout, LayoutReference, Reference, RegistryReference};
-use spec::{Diagnose, Outcome};
+use catalog::{Descriptor, Found, Layout, LayoutReference, Reference, RegistryReference};
+use spec::{Arch, Diagnose, Outcome};
 use terminal::Failure;
 
 /// The reference must be a layout.
@@ -55,6 +56,24 @@ pub(crate) fn find(reference: Reference) -> Result<(Layout, Descriptor), Failure
     let layout = Layout::open(&place.dir)?;
     let manifest = layout.resolve(&place.select)?;
     Ok((layout, manifest))
+}
+
+/// Opens the layout of a reference and finds what is meant, only the manifest for `arch` where one is named.
+pub(crate) fn choose(place: &LayoutReference, arch: Option<Arch>) -> Result<(Layout, Found), Failure> {
+    let layout = Layout::open(&place.dir)?;
+    let found = layout.find(&place.select)?;
+    match arch {
+        Some(arch) => Ok((layout, found.only(arch)?)),
+        None => Ok((layout, found)),
+    }
+}
+
+/// For how many architectures, where it is more than one.
+pub(crate) fn for_several(found: &Found) -> String {
+    match &found.index {
+        Some(_) => format!(" for {} architectures", found.manifests.len()),
+        None => String::new(),
+    }
 }
 
 /// A reference of the wrong kind for its argument.

@@ -1,10 +1,10 @@
 //! `extbuild sign`
 
-use catalog::{Layout, Reference, Store};
+use catalog::{Reference, Store};
 use signing::{Signer, sign_extension};
 use terminal::Failure;
 
-use super::{key, layout_of, size};
+use super::{choose, for_several, key, layout_of, size};
 use crate::cli::{RequireFitArgs, SignArgs, SignerArgs};
 use crate::ground::Facts;
 use crate::key_file;
@@ -54,16 +54,19 @@ where
     S::Error: Send + Sync,
 {
     let place = layout_of(reference)?;
-    let layout = Layout::open(&place.dir)?;
-    let manifest = layout.resolve(&place.select)?;
+    let (layout, found) = choose(&place, None)?;
     // The name that is signed is the one inside the artifact, whatever tag it was found by.
-    let facts = fit.read(&layout, &manifest)?;
-    terminal::note(&summary(&facts));
-    let config = &facts.config;
-    let bundle = sign_extension(signer, &config.name, &manifest.digest)?;
-    Store::open(&place.dir)?.attach_signature(&manifest, &bundle.to_json())?;
-    terminal::success(&format!("{} {} is signed with key {}", config.name, config.version, bundle.hint()));
-    Ok(terminal::text(&format!("{}\n", manifest.digest))?)
+    let facts = fit.read_all(&layout, &found)?;
+    facts.iter().for_each(|facts| terminal::note(&summary(facts)));
+    let config = &facts.first().expect("nothing without a manifest is found").config;
+    let store = Store::open(&place.dir)?;
+    for document in found.documents() {
+        let bundle = sign_extension(signer, &config.name, &document.digest)?;
+        store.attach_signature(document, &bundle.to_json())?;
+    }
+    let (several, hint) = (for_several(&found), signer.public_key().hint());
+    terminal::success(&format!("{} {}{several} is signed with key {hint}", config.name, config.version));
+    Ok(terminal::text(&format!("{}\n", found.named().digest))?)
 }
 
 /// What is about to be signed: what a person wants to have seen.
