@@ -201,7 +201,7 @@ fn one_architecture_may_be_enough_and_the_index_comes_along() {
     let (_dir, copy) = new_store();
     let error =
         Registry::new(single, access()).only(Some(Arch::Arm64)).pull(copy.dir(), &mut |_| {}).unwrap_err();
-    let RegistryError::Sent { source: CatalogError::ArchMissing { there, .. }, .. } = error else { panic!() };
+    let RegistryError::Local(CatalogError::ArchMissing { there, .. }) = error else { panic!() };
     assert_eq!(there, ["amd64"]);
 }
 

@@ -29,12 +29,13 @@ pub(super) async fn pull(
         let extension = Arriving::read(session, document, &described).await?;
         if let Some(arch) = only.filter(|arch| *arch != extension.config.arch) {
             let there = vec![extension.config.arch.to_string()];
-            return Err(session.refuse(CatalogError::ArchMissing { of: described.digest, arch, there }));
+            return Err(CatalogError::ArchMissing { of: described.digest, arch, there }.into());
         }
         return store(session, dir, &[extension], None, progress).await;
     }
     let platforms = Platforms::parse(&document, &described).map_err(|error| session.refuse(error))?;
-    let wanted = platforms.for_arch(only, &described).map_err(|error| session.refuse(error))?;
+    // That there is nothing for an architecture is no fault of the registry.
+    let wanted = platforms.for_arch(only, &described)?;
     let mut extensions = Vec::new();
     for listed in &wanted {
         let manifest = session.listed_manifest(listed, limits::MANIFEST).await?;
