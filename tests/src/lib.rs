@@ -135,3 +135,29 @@ impl fmt::Display for Said {
         write!(f, "--- stderr\n{}", self.stderr)
     }
 }
+
+/// A directory with the layout `out`, in which the extension `acme` 1.0.0 for amd64 is signed with `key.pem`.
+///
+/// # Panics
+/// Where that does not go.
+pub fn signed_extension() -> Context {
+    const MANIFEST: &str = "\
+apiVersion: v1alpha1
+kind: Extension
+name: acme
+version: 1.0.0
+sources:
+  files:
+    dir: files
+contents:
+  - from: files
+    to: /usr/share/acme
+";
+    let context = Context::new();
+    context.write("extension.yaml", MANIFEST);
+    context.write("files/readme", "read me\n");
+    context.extbuild(&["build", "extension.yaml", "--arch", "amd64", "-o", "oci:out"]).ok();
+    context.extbuild(&["key", "new", "-o", "key.pem", "--no-passphrase"]).ok();
+    context.extbuild(&["sign", "oci:out", "--key", "key.pem"]).ok();
+    context
+}

@@ -56,6 +56,9 @@ pub enum Error {
     /// Programs are missing on a system whose package manager we do not know.
     #[error("these programs are missing, and there is no apt-get to install them with: {}", .0.join(", "))]
     NotDebian(Vec<String>),
+    /// The programs of Node.js are missing.
+    #[error("{0} of Node.js is missing")]
+    NoNode(String),
     /// apt's sources name no archive that could serve the inputs.
     #[error("apt's sources ({}) name no Debian archive", .0.display())]
     NoArchive(PathBuf),
@@ -205,6 +208,10 @@ impl Diagnose for Error {
             Error::NotDebian(_) => {
                 Some("install them with the system's own package manager, or use a Debian machine".to_owned())
             }
+            Error::NoNode(_) => Some(
+                "install Node.js 20.17 or a later one with its npm; the verifier of sigstore runs on no older one"
+                    .to_owned(),
+            ),
             Error::NotRoot => Some("run it as root; `cargo xtask check` runs as anybody".to_owned()),
             Error::NoArchive(_) => Some(
                 "name a file in apt's deb822 format, with Debian's main and security archives, in TENON_APT_SOURCES"

@@ -5,6 +5,7 @@
 //! target/inputs/other-kernel/   the same of a 6.12 kernel: another ABI
 //! target/inputs/registry/       docker-registry, unpacked
 //! target/inputs/stub/           linuxx64.efi.stub
+//! target/inputs/sigstore/       npm packages, see npm.rs
 //! target/inputs/debs/           every package as PACKAGE.deb and under its archive's name with the version
 //! target/inputs/SHA256SUMS      of debs/PACKAGE.deb
 //! ```

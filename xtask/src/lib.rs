@@ -18,6 +18,7 @@ mod dependencies;
 pub mod error;
 pub mod fuzz;
 pub mod inputs;
+pub mod npm;
 pub mod packages;
 pub mod programs;
 pub mod progress;

@@ -52,6 +52,7 @@ pub const TEST: &[Tool] = &[
     program("cpio", "cpio"),
     program("gensquashfs", "squashfs-tools-ng"),
     program("mksquashfs", "squashfs-tools"),
+    program("minisign", "minisign"),
     program("modinfo", "kmod"),
     program("mtype", "mtools"),
     program("objcopy", "binutils"),

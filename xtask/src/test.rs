@@ -6,7 +6,7 @@ use crate::inputs::Inputs;
 use crate::programs::{Programs, Speed};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{Error, command, demo, fuzz, inputs, packages, programs};
+use crate::{Error, command, demo, fuzz, inputs, npm, packages, programs};
 
 /// How many modules of each kernel are asked for, beside all that are crafted: enough to see that asking works.
 const TRUTH_SAMPLE: &str = "20";
@@ -29,6 +29,7 @@ fn all(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
     steps.run("rights", || if command::is_root() { Ok(()) } else { Err(Error::NotRoot) })?;
     steps.run("system packages", || packages::ensure(&[packages::DEMO, packages::TEST]))?;
     let inputs = steps.run("real inputs", || inputs::prepare(workspace))?;
+    steps.run("sigstore's verifier", || npm::prepare(workspace))?;
     without_running(steps, workspace)?;
     let programs = steps.run("our programs", || programs::build(workspace, Speed::Tests))?;
     steps.run("tests", || run_tests(workspace, &inputs, &programs))?;
