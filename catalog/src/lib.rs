@@ -38,5 +38,5 @@ pub use referrers::Signatures;
 #[cfg(feature = "registry")]
 pub use registry::{Access, Progress, Registry, RegistryError};
 pub use store::{NewExtension, Store};
-pub use trust_files::TrustFiles;
 pub use transfer::{copy_found, copy_layout};
+pub use trust_files::TrustFiles;

@@ -19,9 +19,7 @@ use crate::packing::{PackingArgs, byte_size};
 use crate::pipeline::Request;
 use crate::registry_args::RegistryArgs;
 
-pub(crate) use key::{
-    KeyCommand, KeyExportArgs, KeyImportArgs, KeyNewArgs, KeyShowArgs, LockArgs, PassphraseArgs, SignerArgs,
-};
+pub(crate) use key::{KeyCommand, KeyExportArgs, KeyImportArgs, KeyNewArgs, KeyShowArgs, SignerArgs};
 
 pub(crate) use trust::{
     TrustAddArgs, TrustArgs, TrustCommand, TrustExplainArgs, TrustInitArgs, TrustKeyArgs, TrustRevokeArgs,

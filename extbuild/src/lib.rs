@@ -10,16 +10,15 @@ mod commands;
 mod granted;
 mod ground;
 mod kernel;
-mod key_file;
 mod lint;
 mod modules;
 mod new_file;
 pub mod packing;
-mod passphrase;
 pub mod pipeline;
 mod plan;
 mod registry_args;
-mod signer;
 mod source;
 mod tree;
 mod trust;
+
+use signer::{key_file, passphrase};

@@ -7,11 +7,12 @@ use std::time::SystemTime;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::json;
-use signing::{Moment, Occasion};
+use signer::{OutputSignerArgs, Sign, with_signer};
+use signing::{Moment, Occasion, Signer};
 use spec::{Diagnose, Outcome};
 use terminal::{Failure, Generate, Progress, Table};
 
-use crate::{Composed, Inputs, Plan, Selected, Step};
+use crate::{Composed, Inputs, Plan, Selected, Step, signature};
 
 /// Where Debian's package systemd-boot-efi has the stub.
 const DEBIAN_STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -63,6 +64,8 @@ struct ComposeArgs {
     /// Print the outcome as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    signer: OutputSignerArgs,
 }
 
 /// `@FILE`, as talosctl users write it.
@@ -90,7 +93,8 @@ pub fn run() -> ExitCode {
 }
 
 fn compose(args: ComposeArgs) -> Result<(), Failure> {
-    let ComposeArgs { schematic, output, config_patch, runtime, stub, epoch, strict, dry_run, json } = args;
+    let ComposeArgs { schematic, output, config_patch, runtime, stub, epoch, strict, dry_run, json, signer } =
+        args;
     let inputs = Inputs {
         schematic,
         patches: config_patch.into_iter().map(|patch| patch.0).collect(),
@@ -116,10 +120,47 @@ fn compose(args: ComposeArgs) -> Result<(), Failure> {
             Ok(terminal::text(&plan.to_string())?)
         };
     }
-    let progress = Progress::steps("starting");
-    let composed = crate::write(plan, &inputs.output, epoch, &mut |step| progress.now(&step.to_string()))?;
-    drop(progress);
-    report(&composed, json)
+    let output = Output { plan, path: inputs.output, epoch, json };
+    match signer.chosen() {
+        // Who signs is found out first: a wrong passphrase is better known before all the work.
+        Some(signer) => with_signer(signer, output),
+        None => output.write(),
+    }
+}
+
+/// What is left to do once everything is planned.
+struct Output {
+    plan: Plan,
+    path: PathBuf,
+    epoch: u32,
+    json: bool,
+}
+
+impl Output {
+    fn write(self) -> Result<(), Failure> {
+        let json = self.json;
+        report(&self.compose()?, json)
+    }
+
+    fn compose(self) -> Result<Composed, Failure> {
+        let progress = Progress::steps("starting");
+        let step = &mut |step: Step| progress.now(&step.to_string());
+        Ok(crate::write(self.plan, &self.path, self.epoch, step)?)
+    }
+}
+
+impl Sign for Output {
+    fn sign<S: Signer>(self, signer: &S) -> Result<(), Failure>
+    where
+        S::Error: Send + Sync,
+    {
+        let Output { epoch, json, .. } = self;
+        let composed = self.compose()?;
+        let signature = signature::write(signer, &composed.output, epoch)?;
+        report(&composed, json)?;
+        terminal::success(&format!("{} is its signature, for minisign", signature.display()));
+        Ok(())
+    }
 }
 
 fn runtime_beside_us() -> Result<PathBuf, NoRuntime> {

@@ -28,6 +28,7 @@ mod plan;
 pub mod runtime;
 pub mod schematic;
 mod select;
+mod signature;
 #[cfg(test)]
 mod testing;
 pub mod uki;

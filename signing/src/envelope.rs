@@ -34,6 +34,12 @@ impl Message {
         Message(bytes.to_vec())
     }
 
+    /// What minisign signs; how it cannot be taken for an encoding is said there.
+    #[cfg(feature = "minisign")]
+    pub(crate) fn of_minisign(bytes: Vec<u8>) -> Message {
+        Message(bytes)
+    }
+
     /// The bytes, to be signed as they are: pure Ed25519 (RFC 8032, section 5.1), and not a digest of them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -35,6 +35,8 @@ mod clearance;
 mod document;
 mod envelope;
 mod key;
+#[cfg(feature = "minisign")]
+pub mod minisign;
 mod moment;
 mod policy;
 mod refusal;

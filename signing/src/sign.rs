@@ -42,11 +42,19 @@ pub fn sign_document<S: Signer>(
 /// A signature is believed here no more than anywhere: one that its own key does not verify is refused, so that no
 /// fault of a signer goes out into the world.
 fn sign<S: Signer>(signer: &S, payload: Vec<u8>) -> Result<Bundle, SignError<S::Error>> {
-    let message = Message::of(&payload);
+    let signature = sign_message(signer, &Message::of(&payload))?;
+    Ok(Bundle::new(signer.public_key().hint(), payload, signature))
+}
+
+/// A signature that the signer's own key verifies.
+pub(crate) fn sign_message<S: Signer>(
+    signer: &S,
+    message: &Message,
+) -> Result<[u8; 64], SignError<S::Error>> {
     let key = signer.public_key();
-    let signature = signer.sign(&message).map_err(SignError::Signer)?;
-    match key.has_signed(&message, &signature) {
-        true => Ok(Bundle::new(key.hint(), payload, signature)),
+    let signature = signer.sign(message).map_err(SignError::Signer)?;
+    match key.has_signed(message, &signature) {
+        true => Ok(signature),
         false => Err(SignError::NotBy(key.hint())),
     }
 }

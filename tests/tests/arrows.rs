@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Room, and the rooms that its product (not its tests) may use.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("spec", &[]),
     ("squash", &["spec"]),
     ("sources", &["spec", "squash"]),
@@ -14,9 +14,13 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("signing", &["spec"]),
     ("catalog", &["spec"]),
     ("terminal", &["spec"]),
-    ("extbuild", &["spec", "squash", "grants", "sources", "kabi", "signing", "catalog", "terminal"]),
+    ("signer", &["spec", "signing", "terminal"]),
+    (
+        "extbuild",
+        &["spec", "squash", "grants", "sources", "kabi", "signing", "catalog", "terminal", "signer"],
+    ),
     ("grants", &["spec", "squash"]),
-    ("factory", &["spec", "kabi", "signing", "catalog", "terminal", "extruntime"]),
+    ("factory", &["spec", "kabi", "signing", "catalog", "terminal", "signer", "extruntime"]),
     ("extruntime", &["spec", "squash", "grants", "kabi", "signing", "catalog"]),
     ("fuzz", &["spec", "squash", "sources", "kabi", "catalog", "signing"]),
     ("truth", &[]),

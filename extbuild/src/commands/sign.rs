@@ -1,38 +1,17 @@
 //! `extbuild sign`
 
 use catalog::{Reference, Store};
+use signer::{Sign, with_signer};
 use signing::{Signer, sign_extension};
 use terminal::Failure;
 
-use super::{choose, for_several, key, layout_of, size};
-use crate::cli::{RequireFitArgs, SignArgs, SignerArgs};
+use super::{choose, for_several, layout_of, size};
+use crate::cli::{RequireFitArgs, SignArgs};
 use crate::ground::Facts;
-use crate::key_file;
-use crate::passphrase::Source;
-use crate::signer::Program;
 
 pub(crate) fn run(args: SignArgs) -> Result<(), Failure> {
     let SignArgs { reference, signer, fit } = args;
     with_signer(signer, SignExtension { reference, fit })
-}
-
-/// Something that whoever signs is asked for.
-pub(crate) trait Sign {
-    fn sign<S: Signer>(self, signer: &S) -> Result<(), Failure>
-    where
-        S::Error: Send + Sync;
-}
-
-/// Finds out who signs, and has it done.
-pub(crate) fn with_signer(args: SignerArgs, what: impl Sign) -> Result<(), Failure> {
-    let SignerArgs { key, passphrase, signer_cmd, public_key, signer_timeout } = args;
-    if let Some(file) = key {
-        let key = key::open(key_file::read(&file)?, &file, &Source::from(passphrase))?;
-        return what.sign(&key);
-    }
-    let (command, file) = signer_cmd.zip(public_key).expect("without --key the parser demands both");
-    let program = Program::new(&command, key_file::read_public(&file)?, signer_timeout)?;
-    what.sign(&program)
 }
 
 struct SignExtension {

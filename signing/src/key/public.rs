@@ -62,6 +62,12 @@ impl PublicKey {
         self.0.to_public_key_der().expect("a key of fixed size always encodes")
     }
 
+    /// The 32 bytes of the point, as minisign writes them (RFC 8032, section 5.1.5).
+    #[cfg(feature = "minisign")]
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     /// The SHA-256 of its SPKI DER.
     pub fn fingerprint(&self) -> Digest {
         Digest::of(self.document().as_bytes())

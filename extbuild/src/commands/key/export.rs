@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use signing::{EncryptedKey, PublicKey, SigningKey};
+use signing::{EncryptedKey, PublicKey, SigningKey, minisign};
 use terminal::Failure;
 use zeroize::Zeroizing;
 
@@ -12,12 +12,24 @@ use crate::key_file::{self, Readers, check_free, write_new};
 use crate::passphrase::Source;
 
 pub(super) fn run(args: KeyExportArgs) -> Result<(), Failure> {
-    let KeyExportArgs { file, passphrase, output, public, der, output_passphrase_file, no_passphrase } = args;
+    let KeyExportArgs {
+        file,
+        passphrase,
+        output,
+        public,
+        minisign,
+        der,
+        output_passphrase_file,
+        no_passphrase,
+    } = args;
     check_free(&output)?;
     let key = key_file::read(&file)?;
     let passphrase = Source::from(passphrase);
-    match public {
-        true => export_public(public_half(key, &file, &passphrase)?, &output, der),
+    match public || minisign {
+        true => {
+            let key = public_half(key, &file, &passphrase)?;
+            export_public(&output, &public_form(key, minisign, der))
+        }
         false => {
             let key = open(key, &file, &passphrase)?;
             let lock = Source::new(output_passphrase_file, "--output-passphrase-file");
@@ -26,9 +38,16 @@ pub(super) fn run(args: KeyExportArgs) -> Result<(), Failure> {
     }
 }
 
-fn export_public(key: PublicKey, output: &Path, der: bool) -> Result<(), Failure> {
-    let bytes = if der { key.to_der() } else { key.to_pem().into_bytes() };
-    write_new(output, Readers::Everybody, &bytes)?;
+fn public_form(key: PublicKey, minisign: bool, der: bool) -> Vec<u8> {
+    match (minisign, der) {
+        (true, _) => minisign::public_key(key).into_bytes(),
+        (false, true) => key.to_der(),
+        (false, false) => key.to_pem().into_bytes(),
+    }
+}
+
+fn export_public(output: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_new(output, Readers::Everybody, bytes)?;
     terminal::success(&format!("{} is the public key, to be given away", output.display()));
     Ok(())
 }

@@ -8,12 +8,13 @@ mod show;
 use std::path::{Path, PathBuf};
 
 use rustix::rand::{GetRandomFlags, getrandom};
-use signing::{EncryptedKey, Fresh, KeyFile, KeyFileError, PublicKey, SigningKey};
+use signer::open;
+use signing::{EncryptedKey, Fresh, KeyFile, PublicKey, SigningKey};
 use terminal::{Failure, Place};
 use zeroize::Zeroizing;
 
 use crate::cli::KeyCommand;
-use crate::key_file::{Readers, Unusable, check_free, write_new};
+use crate::key_file::{Readers, check_free, write_new};
 use crate::passphrase::Source;
 
 pub(crate) fn run(command: KeyCommand) -> Result<(), Failure> {
@@ -22,18 +23,6 @@ pub(crate) fn run(command: KeyCommand) -> Result<(), Failure> {
         KeyCommand::Show(args) => show::run(args),
         KeyCommand::Import(args) => import::run(args),
         KeyCommand::Export(args) => export::run(args),
-    }
-}
-
-/// The private key in a file that was read from `path`; a passphrase is asked for where one is needed.
-pub(crate) fn open(key: KeyFile, path: &Path, passphrase: &Source) -> Result<SigningKey, Failure> {
-    match key {
-        KeyFile::Private(key) => Ok(key),
-        KeyFile::Encrypted(key) => {
-            let passphrase = passphrase.existing(path)?;
-            Ok(key.open(&passphrase).map_err(Unusable::of(path))?)
-        }
-        KeyFile::Public(_) => Err(Unusable::of(path)(KeyFileError::PublicOnly).into()),
     }
 }
 

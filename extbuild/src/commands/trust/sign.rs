@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use signer::{Sign, with_signer};
 use signing::{Bundle, DocumentKind, ExtensionSet, Revocation, Signer, TrustPolicy, sign_document};
 use terminal::Failure;
 
 use super::write;
 use crate::cli::TrustSignArgs;
-use crate::commands::sign::{Sign, with_signer};
 use crate::pipeline::read_text;
 
 pub(super) fn run(args: TrustSignArgs) -> Result<(), Failure> {

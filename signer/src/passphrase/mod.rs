@@ -12,7 +12,7 @@ use spec::{Diagnose, Outcome};
 use terminal::{Failure, Place};
 use zeroize::Zeroizing;
 
-use crate::cli::{LockArgs, PassphraseArgs};
+use crate::args::{LockArgs, PassphraseArgs};
 use crate::key_file::check_private;
 
 /// The variable with the file that has the passphrase, for those who cannot pass an argument.
@@ -20,7 +20,7 @@ const VARIABLE: &str = "TENON_PASSPHRASE_FILE";
 
 /// What is known about a passphrase before it is needed.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub struct Source {
     file: Option<PathBuf>,
     /// The argument that could have named a file.
     argument: &'static str,
@@ -28,12 +28,12 @@ pub(crate) struct Source {
 
 impl Source {
     /// A file that was named by this argument, if it was.
-    pub(crate) fn new(file: Option<PathBuf>, argument: &'static str) -> Source {
+    pub fn new(file: Option<PathBuf>, argument: &'static str) -> Source {
         Source { file, argument }
     }
 
     /// The passphrase of a key that is there.
-    pub(crate) fn existing(&self, of: &Path) -> Result<Passphrase, Failure> {
+    pub fn existing(&self, of: &Path) -> Result<Passphrase, Failure> {
         match &self.file {
             Some(file) => Ok(Passphrase::new(read(file)?).map_err(Bad::of(file))?),
             None => Ok(Passphrase::new(self.ask(&format!("Passphrase of {}: ", of.display()))?)?),
@@ -41,7 +41,7 @@ impl Source {
     }
 
     /// A passphrase for a key that is about to be written.
-    pub(crate) fn fresh(&self, path: &Path) -> Result<Passphrase, Failure> {
+    pub fn fresh(&self, path: &Path) -> Result<Passphrase, Failure> {
         match &self.file {
             Some(file) => Ok(Passphrase::new(read(file)?).map_err(NoLock).map_err(Bad::of(file))?),
             None => twice(path, |question| self.ask(question)),
@@ -78,7 +78,7 @@ impl From<PassphraseArgs> for Source {
 }
 
 /// How a key is to be written: behind a passphrase from somewhere, unless somebody said no.
-pub(crate) fn lock(args: LockArgs) -> Option<Source> {
+pub fn lock(args: LockArgs) -> Option<Source> {
     let LockArgs { passphrase_file, no_passphrase } = args;
     (!no_passphrase).then(|| PassphraseArgs { passphrase_file }.into())
 }

@@ -18,7 +18,7 @@ const OTHERS: u32 = 0o077;
 
 /// Who may read a file that is written.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Readers {
+pub enum Readers {
     /// Its owner: mode 0600.
     Owner,
     /// Everybody whom the umask leaves: mode 0644.
@@ -26,7 +26,7 @@ pub(crate) enum Readers {
 }
 
 /// Reads a key of any form. A private one must be kept from others.
-pub(crate) fn read(path: &Path) -> Result<KeyFile, Failure> {
+pub fn read(path: &Path) -> Result<KeyFile, Failure> {
     let (bytes, metadata) = read_bounded(path, MAX_BYTES)?;
     let key = KeyFile::parse(&bytes).map_err(Unusable::of(path))?;
     if key.is_secret() {
@@ -36,7 +36,7 @@ pub(crate) fn read(path: &Path) -> Result<KeyFile, Failure> {
 }
 
 /// Reads a file that must be a public key and nothing else.
-pub(crate) fn read_public(path: &Path) -> Result<PublicKey, Failure> {
+pub fn read_public(path: &Path) -> Result<PublicKey, Failure> {
     let (bytes, _) = read_bounded(path, MAX_BYTES)?;
     Ok(PublicKey::from_pem(&bytes).map_err(Unusable::of(path))?)
 }
@@ -69,7 +69,7 @@ pub(crate) fn check_private(path: &Path, metadata: &Metadata) -> Result<(), Expo
 }
 
 /// Writes a file that must not be there yet: it appears whole or not at all, and takes no other's place.
-pub(crate) fn write_new(path: &Path, readers: Readers, bytes: &[u8]) -> Result<(), Failure> {
+pub fn write_new(path: &Path, readers: Readers, bytes: &[u8]) -> Result<(), Failure> {
     let mode = match readers {
         Readers::Owner => 0o600,
         Readers::Everybody => 0o644,
@@ -87,7 +87,7 @@ pub(crate) fn write_new(path: &Path, readers: Readers, bytes: &[u8]) -> Result<(
 }
 
 /// Is there nothing of this name? Asked before a person is asked for a passphrase; [`write_new`] makes sure.
-pub(crate) fn check_free(path: &Path) -> Result<(), Place> {
+pub fn check_free(path: &Path) -> Result<(), Place> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Place::cannot("write", path)(error)),
