@@ -138,7 +138,7 @@ impl Layout {
     /// What is listed for its own sake: neither a list of referrers nor a signature.
     fn artifacts(&self) -> impl Iterator<Item = &Descriptor> {
         self.index.manifests.iter().filter(|listed| {
-            !listed.tag().is_some_and(Tag::is_of_referrers)
+            !listed.tag().is_some_and(Tag::is_of_signatures)
                 && listed.artifact_type.as_deref() != Some(media::BUNDLE)
         })
     }

@@ -22,6 +22,7 @@ pub mod reference;
 pub mod referrers;
 #[cfg(feature = "registry")]
 pub mod registry;
+mod simple;
 mod staging;
 pub mod store;
 mod tagging;

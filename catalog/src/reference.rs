@@ -254,6 +254,16 @@ impl Tag {
         Tag(format!("sha256-{}", subject.hex()))
     }
 
+    /// The tag of cosign's older form of signatures of a manifest (cosign, specs/SIGNATURE_SPEC.md, "Tag-based Discovery").
+    pub fn of_simple(subject: &Digest) -> Tag {
+        Tag(format!("sha256-{}.sig", subject.hex()))
+    }
+
+    /// Is `tag` that of signatures, of [`Tag::of_referrers`] or [`Tag::of_simple`]?
+    pub fn is_of_signatures(tag: &str) -> bool {
+        Tag::is_of_referrers(tag.strip_suffix(".sig").unwrap_or(tag))
+    }
+
     /// Is `tag` one that [`Tag::of_referrers`] makes?
     pub fn is_of_referrers(tag: &str) -> bool {
         tag.strip_prefix("sha256-").is_some_and(|hex| Digest::from_hex(hex).is_ok())

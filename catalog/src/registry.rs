@@ -27,6 +27,7 @@ mod receive;
 mod retry;
 mod send;
 mod session;
+mod simple;
 mod subject;
 mod tls;
 mod token;

@@ -206,7 +206,7 @@ impl Store {
     }
 
     /// Rewrites the index with `new` in it. The caller holds the lock.
-    fn list(&self, new: impl IntoIterator<Item = Descriptor>) -> Result<(), CatalogError> {
+    pub(crate) fn list(&self, new: impl IntoIterator<Item = Descriptor>) -> Result<(), CatalogError> {
         let mut index = self.layout()?.index().clone();
         for descriptor in new {
             index.list(descriptor);
@@ -228,7 +228,7 @@ impl Store {
     /// Waits until no other writer changes the index, and keeps others waiting until the result is dropped.
     ///
     /// The lock is on `oci-layout`, the one file of a layout that is never replaced.
-    fn lock(&self) -> Result<File, CatalogError> {
+    pub(crate) fn lock(&self) -> Result<File, CatalogError> {
         let path = self.dir.join(MARK_FILE);
         let file = File::open(&path).map_err(CatalogError::io("open", &path))?;
         file.lock().map_err(CatalogError::io("lock", &path))?;

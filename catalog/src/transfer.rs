@@ -77,7 +77,11 @@ fn copy_signatures(
     subject: &Descriptor,
     to: &Store,
 ) -> Result<Vec<CatalogError>, CatalogError> {
-    let (signatures, skipped) = from.referrers(&subject.digest);
+    let (signatures, mut skipped) = from.referrers(&subject.digest);
     to.put_referrers(&subject.digest, &signatures)?;
+    match from.simple_signatures(&subject.digest) {
+        Ok(simple) => to.put_simple_signatures(&subject.digest, simple)?,
+        Err(error) => skipped.push(error),
+    }
     Ok(skipped)
 }

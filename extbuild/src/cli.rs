@@ -366,6 +366,11 @@ pub(crate) struct SignArgs {
     pub reference: Reference,
     #[command(flatten)]
     pub signer: SignerArgs,
+    /// Sign in an older form of cosign too, for skopeo, podman and CRI-O: under the name by which they pull it
+    ///
+    /// Nothing of Tenon takes that form for an approval.
+    #[arg(long, value_name = "HOST/REPOSITORY:TAG")]
+    pub legacy: Option<Reference>,
     #[command(flatten)]
     pub fit: RequireFitArgs,
 }

@@ -40,6 +40,12 @@ impl Message {
         Message(bytes)
     }
 
+    /// What cosign's older form signs; how it cannot be taken for an encoding is said there.
+    #[cfg(feature = "simple")]
+    pub(crate) fn of_simple(payload: Vec<u8>) -> Message {
+        Message(payload)
+    }
+
     /// The bytes, to be signed as they are: pure Ed25519 (RFC 8032, section 5.1), and not a digest of them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -43,6 +43,8 @@ mod refusal;
 mod revocation;
 mod set;
 mod sign;
+#[cfg(feature = "simple")]
+mod simple;
 mod statement;
 mod trust;
 mod verify;
@@ -59,6 +61,8 @@ pub use refusal::Refusal;
 pub use revocation::Revocation;
 pub use set::{ExtensionSet, Member};
 pub use sign::{SignError, Signer, sign_document, sign_extension};
+#[cfg(feature = "simple")]
+pub use simple::{SimpleSignature, sign_simple};
 pub use statement::{DocumentKind, Purpose, STATEMENT_TYPE, Statement, StatementError};
 pub use trust::{Occasion, Trust, UPDATES_MAX, Update, Updates};
 pub use verify::{Approval, Verified, verify_extension};

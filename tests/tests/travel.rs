@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use catalog::{Found, Layout, Selector};
+use spec::Digest;
 use tests::{Context, from_xtask, signed_extension};
 
 /// Debian's docker-registry on a port of this machine, with its files in the directory `registry`.
@@ -55,7 +56,9 @@ impl Drop for Registry {
 fn signed_for_both() -> Context {
     let context = signed_extension();
     context.extbuild(&["build", "extension.yaml", "--arch", "arm64", "-o", "oci:out"]).ok();
-    context.extbuild(&["sign", "oci:out:acme-1.0.0", "--key", "key.pem"]).ok();
+    let name = "registry.example/acme:1.0.0";
+    context.extbuild(&["sign", "oci:out:acme-1.0.0", "--key", "key.pem", "--legacy", name]).ok();
+    assert_eq!(of_the_older_form(&found(&context, "out").0).len(), 3);
     context
 }
 
@@ -77,9 +80,17 @@ fn assert_same(context: &Context, layout: &str) {
         assert!(!signatures.is_empty(), "{layout}: {} has no signature", document.digest);
         assert_eq!(signatures, source.signatures(&document.digest).bundles);
     }
+    assert_eq!(of_the_older_form(&copy), of_the_older_form(&source), "{layout}");
     for manifest in &there.manifests {
         copy.check_blob(&copy.read_extension(manifest).unwrap().image).unwrap();
     }
+}
+
+/// What the index lists under tags of cosign's older form.
+fn of_the_older_form(layout: &Layout) -> Vec<(String, Digest)> {
+    let listed = layout.index().manifests.iter();
+    let tagged = listed.filter_map(|listed| Some((listed.tag()?.to_owned(), listed.digest)));
+    tagged.filter(|(tag, _)| tag.ends_with(".sig")).collect()
 }
 
 #[test]

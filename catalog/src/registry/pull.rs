@@ -103,12 +103,14 @@ async fn store(
         let (found, skipped) = fetch_signatures(session, subject).await?;
         pulled.signatures += found.len();
         pulled.skipped.extend(skipped);
-        signatures.push((subject.digest, found));
+        let simple = session.simple_signatures(&subject.digest, &mut pulled.skipped).await?;
+        signatures.push((subject.digest, found, simple));
     }
 
     store.commit(staged)?;
-    for (subject, found) in signatures {
+    for (subject, found, simple) in signatures {
         store.put_referrers(&subject, &found)?;
+        store.put_simple_signatures(&subject, simple)?;
     }
     match (index, extensions) {
         (Some((document, index)), _) => {

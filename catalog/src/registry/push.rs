@@ -47,6 +47,11 @@ pub(super) async fn push(
         }
         let (signatures, skipped) = layout.referrers(&document.digest);
         send_signatures(session, document, &signatures).await?;
+        match layout.simple_signatures(&document.digest) {
+            Ok(simple) if simple.len() > 0 => session.put_simple_signatures(&document.digest, simple).await?,
+            Ok(_) => {}
+            Err(error) => pushed.skipped.push(error),
+        }
         pushed.signatures += signatures.len();
         pushed.skipped.extend(skipped);
     }
@@ -110,7 +115,11 @@ async fn send_signatures(
     list_signatures(session, subject, signatures).await
 }
 
-async fn put_small(session: &Session<'_>, media_type: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+pub(super) async fn put_small(
+    session: &Session<'_>,
+    media_type: &str,
+    bytes: &[u8],
+) -> Result<(), RegistryError> {
     let blob = Descriptor::of(media_type, bytes);
     let mut no_progress = |_| {};
     let meter = Meter::new(std::iter::once(&blob), &mut no_progress);
@@ -139,6 +148,6 @@ async fn list_signatures(
     Err(not_kept(session, &format!("referrers/{}", subject.digest)))
 }
 
-fn not_kept(session: &Session<'_>, path: &str) -> RegistryError {
+pub(super) fn not_kept(session: &Session<'_>, path: &str) -> RegistryError {
     RegistryError::NotKept { about: Box::new(Subject::document(session.reference, path)) }
 }

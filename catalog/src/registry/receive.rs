@@ -74,7 +74,7 @@ impl Session<'_> {
 
     /// Reads a manifest or index; `None` where there is none. The media type of the descriptor is what the
     /// registry says, the rest is computed.
-    async fn document(&self, path: &str, accept: &str) -> Result<Option<(Vec<u8>, Descriptor)>> {
+    pub(super) async fn document(&self, path: &str, accept: &str) -> Result<Option<(Vec<u8>, Descriptor)>> {
         let about = Subject::document(self.reference, path);
         self.retrying(async || {
             let Some(response) = self.get(&about, path, accept).await? else { return Ok(None) };

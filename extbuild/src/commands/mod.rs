@@ -50,6 +50,15 @@ pub(crate) fn registry_of(reference: Reference) -> Result<RegistryReference, Wro
     }
 }
 
+/// The reference must be the name by which others pull an artifact from a registry.
+pub(crate) fn name_on_registry(reference: Reference) -> Result<RegistryReference, WrongPlace> {
+    let registry = registry_of(reference)?;
+    match registry.select.tag.is_some() && registry.select.digest.is_none() {
+        true => Ok(registry),
+        false => Err(WrongPlace::Untagged(registry.to_string())),
+    }
+}
+
 /// Opens the layout of a reference and finds the artifact in it.
 pub(crate) fn find(reference: Reference) -> Result<(Layout, Descriptor), Failure> {
     let place = layout_of(reference)?;
@@ -83,6 +92,8 @@ pub(crate) enum WrongPlace {
     NotLayout(String),
     #[error("{0} is a layout on disk; a registry is needed here")]
     NotRegistry(String),
+    #[error("{0} is no name with a tag alone, by which an artifact is pulled")]
+    Untagged(String),
     #[error("{0} names one artifact; a whole layout is needed here")]
     Tagged(String),
 }
@@ -95,7 +106,7 @@ impl Diagnose for WrongPlace {
     fn hint(&self) -> Option<String> {
         Some(match self {
             WrongPlace::NotLayout(place) => format!("bring it here first: extbuild pull {place} -o oci:DIR"),
-            WrongPlace::NotRegistry(_) => "write HOST/REPOSITORY:TAG".into(),
+            WrongPlace::NotRegistry(_) | WrongPlace::Untagged(_) => "write HOST/REPOSITORY:TAG".into(),
             WrongPlace::Tagged(_) => "write oci:DIR; the tag is made of name and version".into(),
         })
     }

@@ -1,21 +1,25 @@
 //! `extbuild sign`
 
-use catalog::{Reference, Store};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use catalog::{Reference, RegistryReference, Store};
 use signer::{Sign, with_signer};
-use signing::{Signer, sign_extension};
+use signing::{Signer, sign_extension, sign_simple};
 use terminal::Failure;
 
-use super::{choose, for_several, layout_of, size};
+use super::{choose, for_several, layout_of, name_on_registry, size};
 use crate::cli::{RequireFitArgs, SignArgs};
 use crate::ground::Facts;
 
 pub(crate) fn run(args: SignArgs) -> Result<(), Failure> {
-    let SignArgs { reference, signer, fit } = args;
-    with_signer(signer, SignExtension { reference, fit })
+    let SignArgs { reference, signer, legacy, fit } = args;
+    let legacy = legacy.map(name_on_registry).transpose()?;
+    with_signer(signer, SignExtension { reference, legacy, fit })
 }
 
 struct SignExtension {
     reference: Reference,
+    legacy: Option<RegistryReference>,
     fit: RequireFitArgs,
 }
 
@@ -24,14 +28,15 @@ impl Sign for SignExtension {
     where
         S::Error: Send + Sync,
     {
-        sign(signer, self.reference, &self.fit)
+        sign(signer, self)
     }
 }
 
-fn sign<S: Signer>(signer: &S, reference: Reference, fit: &RequireFitArgs) -> Result<(), Failure>
+fn sign<S: Signer>(signer: &S, what: SignExtension) -> Result<(), Failure>
 where
     S::Error: Send + Sync,
 {
+    let SignExtension { reference, legacy, fit } = what;
     let place = layout_of(reference)?;
     let (layout, found) = choose(&place, None)?;
     // The name that is signed is the one inside the artifact, whatever tag it was found by.
@@ -42,6 +47,10 @@ where
     for document in found.documents() {
         let bundle = sign_extension(signer, &config.name, &document.digest)?;
         store.attach_signature(document, &bundle.to_json())?;
+        if let Some(name) = &legacy {
+            let signed = sign_simple(signer, &name.to_string(), &document.digest)?;
+            store.attach_simple_signature(document, &signed.payload, &BASE64.encode(signed.signature))?;
+        }
     }
     let (several, hint) = (for_several(&found), signer.public_key().hint());
     terminal::success(&format!("{} {}{several} is signed with key {hint}", config.name, config.version));
