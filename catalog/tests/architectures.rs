@@ -173,6 +173,25 @@ fn an_index_is_pushed_and_pulled_with_all_it_lists_and_every_signature() {
 }
 
 #[test]
+fn what_the_registry_has_elsewhere_is_not_sent() {
+    let memory = Memory::with_api();
+    let (_dir, store, found) = signed();
+    push(&store, &found, &reference(memory.address, "ext/hello:1.0.0")).unwrap();
+    let other = reference(memory.address, "other/hello:1.0.0");
+    let from = Some("ext/hello".parse().unwrap());
+    let registry = Registry::new(other.clone(), access()).mounting_from(from);
+    registry.push(&store.layout().unwrap(), &found, &mut |_| {}).unwrap();
+    let layout = store.layout().unwrap();
+    for manifest in &found.manifests {
+        let image = layout.read_parts(manifest).unwrap().image.digest.to_string();
+        assert!(memory.shelf().mounted.contains(&image));
+    }
+    let (_dir, copy) = new_store();
+    pull(&other, &copy).unwrap();
+    assert_whole(&copy.layout().unwrap(), &found);
+}
+
+#[test]
 fn one_architecture_may_be_enough_and_the_index_comes_along() {
     let memory = Memory::without_api();
     let (_dir, store, found) = signed();

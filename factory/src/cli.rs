@@ -31,7 +31,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Compose a bootable ISO image from a schematic
-    Compose(ComposeArgs),
+    Compose(Box<ComposeArgs>),
     #[command(flatten)]
     Generate(Generate),
 }
@@ -87,7 +87,7 @@ impl FromStr for Patch {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     terminal::run(|| match cli.command {
-        Command::Compose(args) => compose(args),
+        Command::Compose(args) => compose(*args),
         Command::Generate(what) => Ok(terminal::generate(&what, Cli::command())?),
     })
 }

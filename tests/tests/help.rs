@@ -20,6 +20,7 @@ const PROGRAMS: [(&str, &str, &[&str]); 2] = [
             "verify",
             "push",
             "pull",
+            "copy",
             "completions",
             "man",
         ],

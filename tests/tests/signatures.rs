@@ -6,7 +6,7 @@
     reason = "helpers of tests; the allowance in clippy.toml covers only the tests themselves"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use base64::Engine as _;
@@ -38,7 +38,7 @@ fn flip(value: &mut Value, at: usize) {
 fn sigstore(context: &Context, bundle: &Value) -> Said {
     context.write("bundle.json", serde_json::to_vec(bundle).unwrap());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("sigstore/verify.cjs");
-    let modules = PathBuf::from(from_xtask("TENON_INPUTS")).join("sigstore");
+    let modules = from_xtask("TENON_INPUTS").join("sigstore");
     assert!(modules.is_dir(), "{} is missing: run `cargo xtask test`", modules.display());
     context.run(Command::new("node").arg(script).arg(modules).args(["bundle.json", "key.pem.pub"]))
 }

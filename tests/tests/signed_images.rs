@@ -142,6 +142,26 @@ fn without_its_key_nothing_is_composed() {
     assert!(said.stderr.contains("--public-key"), "{said}");
 }
 
+/// Strict composing asks the code of the boot program.
+#[test]
+fn an_extension_signed_only_in_the_older_form_is_unsigned_at_boot() {
+    let context = world();
+    let name = "registry.example/acme:1.0.0";
+    context.extbuild(&["sign", "oci:out:acme-1.0.0", "--key", "key.pem", "--legacy", name]).ok();
+    let path = context.dir().join("out/index.json");
+    let mut index: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    index["manifests"].as_array_mut().unwrap().retain(|listed| {
+        let tag = listed["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap_or_default();
+        !tag.starts_with("sha256-") || tag.ends_with(".sig")
+    });
+    assert!(index.to_string().contains(".sig"));
+    fs::write(&path, index.to_string()).unwrap();
+    let said = compose(&context, &["--strict"]);
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stderr.contains("the machine will refuse acme"), "{said}");
+    assert!(said.stderr.contains("(unsigned)"), "{said}");
+}
+
 #[test]
 fn compose_takes_the_manifest_for_its_machine_with_its_signature() {
     let context = world();

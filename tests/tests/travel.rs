@@ -30,8 +30,7 @@ impl Registry {
                 "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {storage}}}}}\nhttp: {{addr: \"{host}\"}}\n"
             ),
         );
-        let program =
-            std::path::PathBuf::from(from_xtask("TENON_INPUTS")).join("registry/usr/bin/docker-registry");
+        let program = from_xtask("TENON_INPUTS").join("registry/usr/bin/docker-registry");
         let mut command = Command::new(program);
         let process =
             command.arg("serve").arg(config).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

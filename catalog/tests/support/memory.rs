@@ -89,12 +89,12 @@ impl Shelf {
     fn start(&mut self, path: &str, query: &str) -> Answer {
         let repository = path.strip_suffix("/blobs/uploads/").unwrap();
         let asked: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-        if let (Some(digest), Some(from)) = (asked.get("mount"), asked.get("from")) {
-            if let Some(bytes) = self.blobs.get(&format!("{from}/blobs/{digest}")).cloned() {
-                self.blobs.insert(format!("{repository}/blobs/{digest}"), bytes);
-                self.mounted.push((*digest).to_owned());
-                return Answer::status("201 Created");
-            }
+        if let (Some(digest), Some(from)) = (asked.get("mount"), asked.get("from"))
+            && let Some(bytes) = self.blobs.get(&format!("{from}/blobs/{digest}")).cloned()
+        {
+            self.blobs.insert(format!("{repository}/blobs/{digest}"), bytes);
+            self.mounted.push((*digest).to_owned());
+            return Answer::status("201 Created");
         }
         let session = format!("/v2/{path}{}", self.blobs.len());
         self.blobs.insert(session.trim_start_matches("/v2/").to_owned(), Vec::new());
