@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+use spec::defence::{self, Threat};
 use spec::{Digest, Hasher};
 
 use crate::descriptor::Descriptor;
@@ -74,7 +75,7 @@ pub(crate) fn check(blob: &Descriptor, size: u64, digest: Digest) -> Result<(), 
     if size != blob.size {
         return Err(CatalogError::WrongSize { digest: blob.digest, wanted: blob.size, found: size });
     }
-    match digest == blob.digest {
+    match digest == blob.digest || !defence::stands(Threat::B1) {
         true => Ok(()),
         false => Err(CatalogError::WrongDigest { wanted: blob.digest, found: digest }),
     }
@@ -98,7 +99,11 @@ pub(crate) fn read_named(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Cat
 /// A link is not followed, and `O_NONBLOCK` keeps the open of a pipe from waiting for a writer; it changes nothing
 /// for a regular file (open(2)).
 fn open_regular(path: &Path) -> Result<Option<File>, CatalogError> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let links = match defence::stands(Threat::D2) {
+        true => OFlags::NOFOLLOW,
+        false => OFlags::empty(),
+    };
+    let flags = (links | OFlags::NONBLOCK).bits().cast_signed();
     let not_a_file = || CatalogError::NotAFile { path: path.to_owned() };
     let file = match File::options().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use spec::artifact::{limits, media};
+use spec::defence::{self, Threat};
 
 use crate::descriptor::Descriptor;
 use crate::error::CatalogError;
@@ -80,7 +81,7 @@ impl Manifest {
         let what = format!("manifest {}", described.digest);
         let manifest: Manifest = parse(bytes, &what)?;
         check(&what, manifest.schema_version, described, media::MANIFEST, manifest.media_type.as_deref())?;
-        match manifest.is_also_an_index {
+        match manifest.is_also_an_index && defence::stands(Threat::A5) {
             true => Err(CatalogError::malformed(what, "it has both layers and manifests")),
             false => Ok(manifest),
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use spec::Digest;
 use spec::artifact::{limits, media};
+use spec::defence::{self, Threat};
 
 use crate::descriptor::Descriptor;
 use crate::document::{Index, Manifest};
@@ -91,7 +92,7 @@ pub(crate) fn select<'a>(
         .filter(|listed| seen.insert(listed.digest))
         .cloned()
         .collect();
-    if chosen.len() > limits::BUNDLES {
+    if chosen.len() > limits::BUNDLES && defence::stands(Threat::B4) {
         let (subject, found, limit) = (*subject, chosen.len(), limits::BUNDLES);
         skipped.push(CatalogError::TooManySignatures { subject, found, limit });
         chosen.truncate(limits::BUNDLES);

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 
+use spec::defence::{self, Threat};
 use spec::{Diagnose, Digest, Outcome, ReasonCode};
 
 /// Read and hashed at a time.
@@ -38,7 +39,7 @@ pub(crate) fn copy(source: impl Read, expected: &Expected, mut sink: impl Write)
         return Err(ContentError::Size { wanted: expected.size, found: size });
     }
     match hasher.finish() {
-        found if found == expected.digest => Ok(()),
+        found if found == expected.digest || !defence::stands(Threat::D1) => Ok(()),
         found => Err(ContentError::Digest { wanted: expected.digest, found }),
     }
 }

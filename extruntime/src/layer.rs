@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use spec::Grant;
+use spec::defence::{self, Threat};
 use squash::Promise;
 
 use crate::cannot::Cannot;
@@ -33,7 +34,9 @@ impl Layer {
         grants: &[Grant],
     ) -> Result<Layer, ImageError> {
         let image = sealed::seal(source, expected)?;
-        grants::of_image(&promise.check(image.file())?).check(grants)?;
+        if defence::stands(Threat::C8) {
+            grants::of_image(&promise.check(image.file())?).check(grants)?;
+        }
         Ok(Layer { mount: Detached::squashfs(&image)?, _image: image })
     }
 

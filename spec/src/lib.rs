@@ -1,13 +1,15 @@
 //! The words of Tenon: names, versions, digests, paths, and the documents that are made of them.
 //!
 //! Every string from outside becomes a type of this crate before anything acts on it, and it becomes one in a
-//! single place: `FromStr`, which serde goes through too. Nothing here reads a file, a clock or the environment.
+//! single place: `FromStr`, which serde goes through too. Nothing here reads a file, a clock or the environment, but for
+//! [`defence`] in a build that is for tests alone.
 
 pub mod arch;
 pub mod artifact;
 pub mod base;
 pub mod boot;
 pub mod content;
+pub mod defence;
 pub mod diagnose;
 pub mod digest;
 mod door;

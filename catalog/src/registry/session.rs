@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use spec::defence::{self, Threat};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -161,7 +162,7 @@ impl<'a> Session<'a> {
 
     /// Is it the registry itself, to whom alone we say who we are?
     fn is_home(&self, url: &Url) -> bool {
-        url.origin() == self.base.origin()
+        url.origin() == self.base.origin() || !defence::stands(Threat::B2)
     }
 
     /// Where an answer says that the exchange goes on.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use spec::content::{BASE_FACTS, check_path};
+use spec::defence::{self, Threat};
 use spec::listing::{Kind, Listing};
 use spec::{KernelRelease, ModuleName, Reason, ReasonCode, TreePath};
 
@@ -34,14 +35,14 @@ pub(super) fn objections(member: &Member<'_>, base: &Listing, kernel: &KernelRel
             .then(|| malformed(path, "is a kernel module that the kernel ABI record does not have"))
     });
     let replaced = |path: &&TreePath| listing.get(path) == Some(Kind::Leaf) && config.replaces(path, base);
-    let shared = listing.collisions(base).filter(|path| !replaced(path));
+    let shared = listing.collisions(base).filter(|path| !replaced(path) && defence::stands(Threat::C2));
     let shared = shared.map(|path| collision(path, "is in the base already"));
     own.chain(shared).take(REASONS_MAX).collect()
 }
 
 /// What stands against `listing` beside `other`, which is the extension `name`.
 pub(super) fn collisions(listing: &Listing, name: &str, other: &Listing) -> Vec<Reason> {
-    let shared = listing.collisions(other);
+    let shared = listing.collisions(other).filter(|_| defence::stands(Threat::C3));
     shared.map(|path| collision(path, &format!("is in the extension {name} too"))).take(REASONS_MAX).collect()
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::ioctl::{self, Ioctl, IoctlOutput, Opcode, Setter};
+use spec::defence::{self, Threat};
 
 /// `#define LOOP_CONFIGURE 0x4C0A` (linux/loop.h, since Linux 5.8).
 const LOOP_CONFIGURE: Opcode = 0x4C0A;
@@ -97,6 +98,7 @@ impl LoopDevice {
 }
 
 fn configure(device: &File, backing: &impl AsFd) -> Result<(), Errno> {
+    let autoclear = if defence::stands(Threat::D3) { AUTOCLEAR } else { 0 };
     let info = LoopInfo64 {
         device: 0,
         inode: 0,
@@ -106,7 +108,7 @@ fn configure(device: &File, backing: &impl AsFd) -> Result<(), Errno> {
         number: 0,
         encrypt_type: 0,
         encrypt_key_size: 0,
-        flags: READ_ONLY | AUTOCLEAR,
+        flags: READ_ONLY | autoclear,
         file_name: [0; NAME_SIZE],
         crypt_name: [0; NAME_SIZE],
         encrypt_key: [0; KEY_SIZE],

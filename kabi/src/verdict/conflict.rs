@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use spec::defence::{self, Threat};
 use spec::{ExtensionName, ModuleName, Reason, ReasonCode};
 
 use super::Candidate;
@@ -117,7 +118,7 @@ pub(super) fn taken<'a>(
     let reason = |code, sentence: String, holder: Holder<'_>| {
         Reason::new(code, sentence).hint(holder.way_out()).subject(name.as_str())
     };
-    if let Some(holder) = names(name) {
+    if let Some(holder) = names(name).filter(|_| defence::stands(Threat::C11)) {
         let sentence = format!("module {name} is in {} already", holder.text());
         return vec![reason(ReasonCode::ModuleDuplicate, sentence, holder)];
     }

@@ -1,6 +1,7 @@
 //! What may be said of one inode, whatever directory it is in.
 
 use super::entry::{Device, Special};
+use spec::defence::{self, Threat};
 use spec::path::PATH_MAX;
 
 use super::finding::Rule;
@@ -12,13 +13,23 @@ use crate::format::{DATA_RAW, NO_FRAGMENT, NO_XATTR};
 /// Reports each rule that the inode breaks.
 pub(super) fn check(inode: &Inode, layout: &Layout, tables: &Tables, report: &mut dyn FnMut(Rule)) {
     check_identity(inode, layout, tables, report);
-    check_mode(inode, report);
+    if defence::stands(Threat::C4) {
+        check_mode(inode, report);
+    }
     match &inode.body {
         Body::Directory(_) => {}
         Body::File(file) => check_file(file, layout, tables, report),
         Body::Symlink(target) => check_target(&tables.inodes.bytes[target.clone()], report),
-        Body::Special(Special::CharacterDevice(Device { major: 0, minor: 0 })) => report(Rule::Whiteout),
-        Body::Special(special) => report(Rule::Special(*special)),
+        Body::Special(Special::CharacterDevice(Device { major: 0, minor: 0 })) => {
+            if defence::stands(Threat::C1) {
+                report(Rule::Whiteout);
+            }
+        }
+        Body::Special(special) => {
+            if defence::stands(Threat::C5) {
+                report(Rule::Special(*special));
+            }
+        }
     }
 }
 
