@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use spec::defence::{self, Threat};
 use spec::{Digest, ExtensionName, sentence};
 
 use crate::envelope::{Bundle, Message};
@@ -225,7 +226,7 @@ impl<'a> Evidence<'a> {
         for ((_, Update { file, .. }), set) in approved {
             if set.class != rule.class {
                 notes.add(format!("{file}: the set is for the class {}, not for {}", set.class, rule.class));
-            } else if set.version < rule.minimum {
+            } else if set.version < rule.minimum && defence::stands(Threat::A1) {
                 notes.add(format!("{file}: version {} of the set is below {}", set.version, rule.minimum));
             } else {
                 sets.push(set);
