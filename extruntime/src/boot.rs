@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::path::Path;
 
+use spec::base::BaseDescription;
 use spec::status::Status;
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 
@@ -23,14 +24,27 @@ pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootE
     let description = base::describe()?;
     early::load_modules(&description.boot_modules, log);
     let medium = medium::mount(arguments, log)?;
-    let base = base::mount(description, medium, log)?;
-    let status = put_together(&base, medium, log)?;
+    let status = assemble(description, medium, log)?;
     status::publish(&status, log);
     Ok(switch::into(Path::new(SYSROOT), &arguments.init)?)
 }
 
+/// The part of a boot that can be done again and again on a running machine: from a medium that is mounted to the root
+/// that an init would be started in. Changes mounts, so it is for a mount namespace and a root directory of one's own.
+#[doc(hidden)]
+pub fn rehearse() -> Result<Status, impl Diagnose> {
+    base::describe()
+        .map_err(BootError::from)
+        .and_then(|description| assemble(description, Path::new(medium::MEDIUM), &Log::none()))
+}
+
+fn assemble(description: BaseDescription, medium: &Path, log: &Log) -> Result<Status, BootError> {
+    let base = base::mount(description, medium, log)?;
+    put_together(&base, medium, log)
+}
+
 /// Makes the root of the running system, with every extension that may be in it.
-pub(crate) fn put_together(base: &Base, medium: &Path, log: &Log) -> Result<Status, BootError> {
+fn put_together(base: &Base, medium: &Path, log: &Log) -> Result<Status, BootError> {
     let (config, mut notes) = grounds::machine_config(medium);
     let judgement = match grounds::at_boot(config.clone(), medium, base) {
         Ok(grounds) => {

@@ -16,18 +16,16 @@ use std::process::Command;
 
 use rustix::mount::MountFlags;
 use spec::artifact::ContentFacts;
-use spec::base::{BaseDescription, BaseImage};
 use spec::listing::{Kind, Listing};
 use spec::status::{State, Status};
-use spec::{Digest, ReasonCode, TreePath};
+use spec::{Digest, ReasonCode};
 use squash::{Content, Mode, Node, Promise, Tree};
 use tempfile::TempDir;
 use world::{Extension, World};
 
 use crate::content::Expected;
 use crate::layer::Layer;
-use crate::log::Log;
-use crate::{base, boot, mounts};
+use crate::{boot, mounts};
 
 /// Set in the process that has a mount namespace of its own.
 const ALONE: &str = "TENON_TEST_ALONE";
@@ -217,66 +215,22 @@ impl Machine {
         Machine { world: World::new(), root: tempfile::tempdir().unwrap() }
     }
 
-    fn release() -> String {
-        rustix::system::uname().release().to_string_lossy().into_owned()
-    }
-
-    /// The tree of a base for the running kernel, with the facts about itself.
-    fn base_tree() -> Tree {
-        let release = Machine::release();
-        let modules = format!("/usr/lib/modules/{release}");
-        let mut tree = Tree::new();
-        let mut file = |path: &str, bytes: Vec<u8>| {
-            let node = Node::File { mode: Mode::FILE, content: Content::Bytes(bytes) };
-            tree.insert(path.parse().unwrap(), node).unwrap();
-        };
-        file("/usr/bin/sh", "the shell".into());
-        file(&format!("{modules}/modules.dep"), "stale".into());
-        file(&format!("{modules}/modules.dep.bin"), "stale".into());
-        file(&format!("{modules}/modules.order"), "kernel/fs/ext4/ext4.ko\n".into());
-        file(&format!("{modules}/modules.builtin"), "kernel/fs/ext4/ext4.ko\n".into());
-        file("/usr/lib/tenon/kabi.db", world::profile(&release));
-        file("/usr/lib/tenon/modules.json", world::NO_MODULES.into());
-        let paths: TreePath = "/usr/lib/tenon/paths".parse().unwrap();
-        let mut listing = tree.listing();
-        listing.insert(paths.clone(), Kind::Leaf);
-        let content = Content::Bytes(listing.to_text().into_bytes());
-        tree.insert(paths, Node::File { mode: Mode::FILE, content }).unwrap();
-        tree
-    }
-
     /// Changes root into the machine and boots it as far as it goes without becoming its init.
     fn boot(&self) -> Status {
-        let image = world::pack(&Machine::base_tree());
         let root = self.root.path();
         mounts::kernel("tmpfs", &root.display().to_string(), MountFlags::empty(), "mode=0755").unwrap();
         for shared in ["dev", "proc"] {
             fs::create_dir(root.join(shared)).unwrap();
             rustix::mount::mount_bind_recursive(Path::new("/").join(shared), root.join(shared)).unwrap();
         }
-        fs::create_dir_all(root.join("run/tenon")).unwrap();
         fs::create_dir(root.join("tmp")).unwrap();
-        fs::create_dir(root.join("tenon")).unwrap();
-        fs::copy(self.world.trust(), root.join("tenon/trust.yaml")).unwrap();
-        let copied =
-            Command::new("cp").arg("-a").arg(self.world.medium()).arg(root.join("run/tenon/medium")).status();
-        assert!(copied.unwrap().success());
-        fs::write(root.join("run/tenon/medium/tenon/root.squashfs"), &image).unwrap();
+        self.world.furnish(root);
+        let medium = root.join("run/tenon/medium");
+        fs::create_dir_all(&medium).unwrap();
+        rustix::mount::mount_bind(self.world.medium(), medium).unwrap();
         rustix::process::chroot(root).unwrap();
         rustix::process::chdir("/").unwrap();
-
-        let description = BaseDescription {
-            schema_version: 1,
-            name: "demo".parse().unwrap(),
-            version: "1.0.0".parse().unwrap(),
-            arch: spec::Arch::Amd64,
-            kernel: Machine::release().parse().unwrap(),
-            root: BaseImage { digest: Digest::of(&image), size: image.len() as u64 },
-            boot_modules: Vec::new(),
-        };
-        let (medium, log) = (Path::new("/run/tenon/medium"), Log::none());
-        let base = base::mount(description, medium, &log).unwrap();
-        boot::put_together(&base, medium, &log).unwrap()
+        boot::rehearse().unwrap_or_else(|error| panic!("{}", spec::sentence(&error)))
     }
 }
 
@@ -297,7 +251,7 @@ fn a_whole_boot_shows_base_and_sound_extensions_read_only() {
         return;
     }
     let machine = Machine::new();
-    let release = Machine::release();
+    let release = world::running();
     machine.world.publish(&Extension::new("tool"));
     machine.world.publish(&Extension::new("driver").module("driver", &release, "0x92997ed8"));
     machine.world.publish(&Extension::new("thief").file("/usr/bin/sh"));

@@ -39,5 +39,7 @@ mod status;
 mod switch;
 mod sys;
 
+#[doc(hidden)]
+pub use boot::rehearse;
 pub use cli::run;
 pub use init::init;

@@ -18,7 +18,6 @@ impl Log {
     }
 
     /// A log that nobody reads.
-    #[cfg(test)]
     pub(crate) fn none() -> Log {
         Log { console: None, kernel: None }
     }

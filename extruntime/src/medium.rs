@@ -14,7 +14,7 @@ use crate::log::Log;
 use crate::mounts;
 
 /// Where the medium is mounted.
-const MEDIUM: &str = "/run/tenon/medium";
+pub(crate) const MEDIUM: &str = "/run/tenon/medium";
 
 /// ECMA-119 6.2.1: the system area is 16 sectors of 2048 bytes, and the volume descriptors follow.
 const DESCRIPTOR_OFFSET: u64 = 16 * 2048;

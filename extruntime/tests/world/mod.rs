@@ -9,15 +9,16 @@ use catalog::{Descriptor, NewExtension, Store};
 use kabi::Profile;
 use signing::{DocumentKind, SigningKey, sign_document, sign_extension};
 use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, Requirement};
-use spec::listing::Listing;
-use spec::{Arch, Digest, ExtensionName, Grant, Version};
+use spec::base::{BaseDescription, BaseImage};
+use spec::listing::{Kind, Listing};
+use spec::{Arch, Digest, ExtensionName, Grant, TreePath, Version};
 use squash::{Content, Means, Mode, Node, Options, Tree};
 use tempfile::TempDir;
 
 pub const KERNEL: &str = "6.1.0-test";
 pub const BASE_PATHS: &str = "/usr/\n/usr/bin/\n/usr/bin/sh\n/usr/lib/\n/usr/lib/modules/\n/usr/lib64\n";
 const EXPORT: &str = "0x92997ed8\t_printk\tvmlinux\tEXPORT_SYMBOL\t\n";
-pub const NO_MODULES: &str = r#"{"schemaVersion":1,"modules":[]}"#;
+const NO_MODULES: &str = r#"{"schemaVersion":1,"modules":[]}"#;
 
 /// A key of the policy that may sign everything.
 pub fn publisher() -> SigningKey {
@@ -119,11 +120,15 @@ impl Extension {
         (pack(&tree), tree.listing())
     }
 
-    /// The config as it will be stored: with what is in the image.
+    /// The config as it will be stored: with what is in the image, unless a test has said what is.
     pub fn stored_config(&self) -> ExtensionConfig {
+        let content = match self.config.content.inodes {
+            0 => self.tree().facts(),
+            _ => self.config.content,
+        };
         let mut grants = [self.config.grants.clone(), plain_grants().to_vec()].concat();
         grants.sort_unstable();
-        ExtensionConfig { content: self.tree().facts(), grants, ..self.config.clone() }
+        ExtensionConfig { content, grants, ..self.config.clone() }
     }
 
     fn tree(&self) -> Tree {
@@ -134,6 +139,35 @@ impl Extension {
         }
         tree
     }
+}
+
+/// The release of the kernel that runs.
+pub fn running() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap().trim_end().to_owned()
+}
+
+/// The tree of a base for the running kernel, with the facts about itself.
+fn base_tree() -> Tree {
+    let release = running();
+    let modules = format!("/usr/lib/modules/{release}");
+    let mut tree = Tree::new();
+    let mut file = |path: &str, bytes: Vec<u8>| {
+        let node = Node::File { mode: Mode::FILE, content: Content::Bytes(bytes) };
+        tree.insert(path.parse().unwrap(), node).unwrap();
+    };
+    file("/usr/bin/sh", "the shell".into());
+    file(&format!("{modules}/modules.dep"), "stale".into());
+    file(&format!("{modules}/modules.dep.bin"), "stale".into());
+    file(&format!("{modules}/modules.order"), "kernel/fs/ext4/ext4.ko\n".into());
+    file(&format!("{modules}/modules.builtin"), "kernel/fs/ext4/ext4.ko\n".into());
+    file("/usr/lib/tenon/kabi.db", profile(&release));
+    file("/usr/lib/tenon/modules.json", NO_MODULES.into());
+    let paths: TreePath = "/usr/lib/tenon/paths".parse().unwrap();
+    let mut listing = tree.listing();
+    listing.insert(paths.clone(), Kind::Leaf);
+    let content = Content::Bytes(listing.to_text().into_bytes());
+    tree.insert(paths, Node::File { mode: Mode::FILE, content }).unwrap();
+    tree
 }
 
 /// The squashfs image of a tree.
@@ -171,6 +205,24 @@ impl World {
         Store::create_or_open(world.store_dir()).unwrap();
         fs::write(world.trust(), trust_policy()).unwrap();
         world
+    }
+
+    /// Makes the world one that this machine can boot: what an initramfs has goes to `root`, the base to the medium.
+    pub fn furnish(&self, root: &Path) {
+        let image = pack(&base_tree());
+        fs::write(self.medium().join("tenon/root.squashfs"), &image).unwrap();
+        let description = BaseDescription {
+            schema_version: 1,
+            name: "demo".parse().unwrap(),
+            version: "1.0.0".parse().unwrap(),
+            arch: Arch::Amd64,
+            kernel: running().parse().unwrap(),
+            root: BaseImage { digest: Digest::of(&image), size: image.len() as u64 },
+            boot_modules: Vec::new(),
+        };
+        fs::create_dir_all(root.join("tenon")).unwrap();
+        fs::write(root.join("tenon/base.json"), serde_json::to_vec(&description).unwrap()).unwrap();
+        fs::copy(self.trust(), root.join("tenon/trust.yaml")).unwrap();
     }
 
     pub fn base(&self) -> PathBuf {
