@@ -1,5 +1,6 @@
 //! Our own programs, as the demo and the tests run them.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -8,6 +9,11 @@ use crate::{Error, command};
 
 /// The only target for static programs that a plain Rust installation on Debian has: glibc, linked statically.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// All features of the workspace but the one that takes programs their defences.
+pub const FEATURES: &str = "xtask/truth";
+/// The example of `extruntime` that the tests boot with.
+const REHEARSE: &str = "rehearse";
 
 /// The built programs.
 #[derive(Debug, Clone)]
@@ -37,7 +43,9 @@ pub fn build(workspace: &Workspace, speed: Speed) -> Result<Programs, Error> {
     let (arguments, directory): (&[&str], _) = match speed {
         Speed::Release => (&["build", "--release", "-p", "extbuild", "-p", "factory"], "release"),
         // The same packages and features as the tests, or cargo would build some dependencies for this alone.
-        Speed::Tests => (&["build", "--workspace", "--all-features", "--bins"], "debug"),
+        Speed::Tests => {
+            (&["build", "--workspace", "--features", FEATURES, "--bins", "--example", REHEARSE], "debug")
+        }
     };
     command::run(&mut workspace.cargo(arguments))?;
     let built = workspace.cargo_target().join(directory);
@@ -46,6 +54,33 @@ pub fn build(workspace: &Workspace, speed: Speed) -> Result<Programs, Error> {
         extfactory: built.join("extfactory"),
         extruntime: build_static(workspace, "extruntime")?,
     })
+}
+
+/// Builds the programs as the tests are, but so that the environment can switch their defences off, into a directory of
+/// their own. Dependencies are shared with [`build`], which comes after this and puts the real programs back in place.
+///
+/// # Errors
+/// [`Error::Failed`]; cargo has printed why. [`Error::File`].
+pub fn build_switchable(workspace: &Workspace) -> Result<PathBuf, Error> {
+    let features = format!("{FEATURES},spec/switchable-defences");
+    let arguments = ["build", "--workspace", "--features", &features, "--bins", "--example", REHEARSE];
+    command::run(&mut workspace.cargo(&arguments))?;
+    let (built, directory) =
+        (workspace.cargo_target().join("debug"), workspace.cargo_target().join("switchable"));
+    fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
+    for program in ["extbuild", "extfactory", "extruntime", REHEARSE] {
+        let from = match program {
+            REHEARSE => rehearse(workspace),
+            program => built.join(program),
+        };
+        fs::copy(&from, directory.join(program)).map_err(Error::file("copy", &from))?;
+    }
+    Ok(directory)
+}
+
+/// The program that boots a medium without becoming its init, built by [`build`] for the tests.
+pub fn rehearse(workspace: &Workspace) -> PathBuf {
+    workspace.cargo_target().join("debug/examples").join(REHEARSE)
 }
 
 /// Builds the builder program alone, as users get it.

@@ -1,5 +1,6 @@
 //! The whole check, `cargo xtask test`, and the quick part of it, `cargo xtask check`.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::inputs::Inputs;
@@ -31,13 +32,20 @@ fn all(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
     let inputs = steps.run("real inputs", || inputs::prepare(workspace))?;
     steps.run("sigstore's verifier", || npm::prepare(workspace))?;
     without_running(steps, workspace)?;
+    let switchable = steps.run("programs without defences", || programs::build_switchable(workspace))?;
     let programs = steps.run("our programs", || programs::build(workspace, Speed::Tests))?;
-    steps.run("tests", || run_tests(workspace, &inputs, &programs))?;
+    steps.run("tests", || run_tests(workspace, &inputs, &programs, &switchable))?;
     steps.run("truth", || ask_kernels(&programs))?;
     steps.run("fuzzing", || fuzz::briefly(workspace))?;
     steps.run("demo", || demo::run(workspace, &inputs, &programs))?;
     steps.run("documentation tests", || {
-        command::run(&mut workspace.cargo(&["test", "--doc", "--workspace", "--all-features"]))
+        command::run(&mut workspace.cargo(&[
+            "test",
+            "--doc",
+            "--workspace",
+            "--features",
+            programs::FEATURES,
+        ]))
     })
 }
 
@@ -69,8 +77,14 @@ fn ask_kernels(programs: &Programs) -> Result<(), Error> {
 /// Runs all tests, by nextest if the machine has it: it runs the tests of different rooms side by side.
 ///
 /// The tests read `TENON_INPUTS` (the real inputs) and `TENON_EXTBUILD`, `TENON_EXTFACTORY`, `TENON_EXTRUNTIME` (our
-/// programs).
-fn run_tests(workspace: &Workspace, inputs: &Inputs, programs: &Programs) -> Result<(), Error> {
+/// programs), and for `tests/tamper/` `TENON_REHEARSE` and `TENON_SWITCHABLE` (a boot, and the directory of programs
+/// without defences).
+fn run_tests(
+    workspace: &Workspace,
+    inputs: &Inputs,
+    programs: &Programs,
+    switchable: &Path,
+) -> Result<(), Error> {
     let has_nextest = command::capture(&mut workspace.cargo(&["nextest", "--version"]))?.status.success();
     let runner: &[&str] = match has_nextest {
         true => &["nextest", "run"],
@@ -78,10 +92,12 @@ fn run_tests(workspace: &Workspace, inputs: &Inputs, programs: &Programs) -> Res
         false => &["test", "--lib", "--bins", "--tests"],
     };
     let mut cargo = workspace.cargo(runner);
-    cargo.args(["--workspace", "--all-features"]);
+    cargo.args(["--workspace", "--features", programs::FEATURES]);
     cargo.env("TENON_INPUTS", inputs.dir());
     cargo.env("TENON_EXTBUILD", &programs.extbuild);
     cargo.env("TENON_EXTFACTORY", &programs.extfactory);
     cargo.env("TENON_EXTRUNTIME", &programs.extruntime);
+    cargo.env("TENON_REHEARSE", programs::rehearse(workspace));
+    cargo.env("TENON_SWITCHABLE", switchable);
     command::run(&mut cargo)
 }
