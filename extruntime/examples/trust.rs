@@ -22,7 +22,7 @@ use std::time::Instant;
 use catalog::artifact::parse_config;
 use catalog::{Entry, Layout, NewExtension, Store};
 use serde_json::json;
-use signing::{SigningKey, TrustPolicy, sign_extension, verify_extension};
+use signing::{Occasion, SigningKey, Trust, TrustPolicy, Updates, clear, sign_extension, verify_extension};
 use spec::artifact::{ExtensionConfig, limits};
 use spec::listing::Listing;
 use spec::{Digest, Hasher};
@@ -125,17 +125,16 @@ fn measure(layout: &Path, policy: &Path, runs: usize) -> Result<()> {
 fn believe(layout: &Path, policy: &Path) -> Result<()> {
     let text = fs::read_to_string(policy)?;
     let policy = TrustPolicy::parse(&text, "trust.yaml")?;
+    let trust = Trust::establish(policy, &Updates::default(), Occasion::Boot(None));
     let layout = Layout::open(layout)?;
     for Entry { name, descriptor, .. } in layout.extensions() {
         let signatures = layout.signatures(&descriptor.digest);
-        let verdict = verify_extension(&policy, &name, &descriptor.digest, &signatures.bundles);
-        verdict.map_err(|refusal| format!("{name} is refused: {refusal}"))?;
+        let verdict = verify_extension(&trust, &name, &descriptor.digest, &signatures.bundles);
+        let refused = |refusal: signing::Refusal| format!("{name} is refused: {refusal}");
+        let approval = verdict.map_err(refused)?;
         let parts = layout.read_parts(&descriptor)?;
         let config = parse_config(&layout.blob(&parts.config, limits::CONFIG)?, &parts.config)?;
-        if config.name != name {
-            return Err("another name".into());
-        }
-        black_box(config);
+        black_box(clear(&trust, approval, &config).map_err(refused)?);
     }
     Ok(())
 }

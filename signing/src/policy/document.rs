@@ -60,7 +60,8 @@ fn trusted_keys(fragments: Vec<KeyFragment>, file: &str) -> Result<Vec<TrustedKe
         if let Some(earlier) = keys.iter().find(|earlier| earlier.name == key.name) {
             return Err(PolicyError::NameTwice { file: file.to_owned(), key: earlier.name.clone() });
         }
-        let same = |earlier: &&TrustedKey| earlier.public_key == key.public_key && defence::stands(Threat::A7);
+        let same =
+            |earlier: &&TrustedKey| earlier.public_key == key.public_key && defence::stands(Threat::A7);
         if let Some(earlier) = keys.iter().find(same) {
             let (first, second) = (earlier.name.clone(), key.name);
             return Err(PolicyError::KeyTwice { file: file.to_owned(), first, second });
