@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use signing::{PublicKey, SigningKey, Statement, sign_extension};
+use signing::{DocumentKind, PublicKey, Purpose, SigningKey, Statement, sign_extension};
 use spec::Digest;
 use spec::artifact::media;
 
@@ -12,8 +12,9 @@ type Seeds = Result<Vec<Vec<u8>>, Box<dyn Error>>;
 pub(crate) fn bundles() -> Seeds {
     let (name, manifest) = ("wireguard".parse()?, Digest::of(b"a manifest"));
     let bundle = sign_extension(&SigningKey::from_seed([7; 32]), &name, &manifest)?;
-    let statement = Statement { name: name.to_string(), manifest };
-    Ok(vec![bundle.to_json(), statement.to_json()])
+    let statement = Statement { name: name.to_string(), digest: manifest };
+    let purposes = [Purpose::Extension, Purpose::Document(DocumentKind::Policy)];
+    Ok([vec![bundle.to_json()], purposes.map(|purpose| statement.to_json(purpose)).into()].concat())
 }
 
 pub(crate) fn policies() -> Seeds {
@@ -24,11 +25,24 @@ pub(crate) fn policies() -> Seeds {
             indented(&key)
         )
     };
-    let head = "apiVersion: v1alpha1\nkind: TrustPolicy\nkeys:\n";
-    Ok(vec![
-        format!("{head}{}", entry(1)).into_bytes(),
-        format!("{head}{}{}", entry(1), entry(2)).into_bytes(),
-    ])
+    let head = |kind: &str| format!("apiVersion: v1alpha1\nkind: {kind}\n");
+    let policy = head("TrustPolicy");
+    let digest = Digest::of(b"a manifest");
+    let more = format!(
+        "version: 2\nexpires: 2030-12-31\ngenerations: {{wireguard: 3}}\ndeny:\n  - {digest}\n\
+         developer: {{name: me, extensions: [\"dev-*\"], may: [modules]}}\nthresholds: {{publisher: 2}}\n"
+    );
+    let revocation = format!("version: 1\ngenerations: {{wireguard: 3}}\ndeny:\n  - {digest}\n");
+    let set = format!(
+        "class: edge\nversion: 1\nextensions:\n  - name: wireguard\n    version: \"1.0.0\"\n    digest: {digest}\n"
+    );
+    let seeds = [
+        format!("{policy}keys:\n{}", entry(1)),
+        format!("{policy}{more}keys:\n{}{}", entry(1), entry(2)),
+        head("Revocation") + &revocation,
+        head("ExtensionSet") + &set,
+    ];
+    Ok(seeds.map(String::into_bytes).into())
 }
 
 fn indented(key: &PublicKey) -> String {
