@@ -35,6 +35,9 @@ struct Scrypt {
 }
 
 /// A private key that nobody can use who does not know its passphrase.
+///
+/// Passphrase and private key are overwritten in memory. The cipher's key between them is not: the crate `pkcs5` leaves it
+/// on the stack. It opens this one file, and is gone with the program.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncryptedKey {
     parameters: Parameters,
