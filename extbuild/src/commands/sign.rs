@@ -66,12 +66,24 @@ fn summary(facts: &Facts) -> String {
         1 => "1 kernel module".to_owned(),
         many => format!("{many} kernel modules"),
     };
+    let carries = listed("; carries ", config.grants.iter().map(ToString::to_string));
+    let generations = config.generations.iter().map(|(name, number)| format!("{name} {number}"));
+    let generations = listed("; generations ", generations);
     format!(
-        "{} {} for {}{kernel}: {modules}, {} in {} files and directories",
+        "{} {} for {}{kernel}: {modules}, {} in {} files and directories{carries}{generations}",
         config.name,
         config.version,
         config.arch,
         size(config.content.bytes),
         config.content.inodes
     )
+}
+
+/// The items after `title`, or nothing where there are none.
+fn listed(title: &str, items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    match items.is_empty() {
+        true => String::new(),
+        false => format!("{title}{}", items.join(", ")),
+    }
 }
