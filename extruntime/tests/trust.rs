@@ -95,6 +95,19 @@ fn what_an_extension_carries_needs_a_key_that_may() {
     assert_eq!(code(&judged(&world), "tool"), ReasonCode::GrantRefused);
 }
 
+/// C2: a file of the base is replaced by who may, and by nobody else.
+#[test]
+fn a_file_of_the_base_is_replaced_by_a_key_that_may() {
+    let world = World::new();
+    let mut extension = Extension::new("tool").file("/usr/bin/sh");
+    extension.config.grants.push("replaces:/usr/bin/sh".parse().unwrap());
+    world.publish(&extension);
+    world.want(&["tool"]);
+    assert_eq!(code(&judged(&world), "tool"), ReasonCode::GrantRefused);
+    world.let_in("replaces");
+    assert_eq!(of(&judged(&world), "tool").state, State::Active);
+}
+
 #[test]
 fn an_expired_policy_is_said_and_not_the_end() {
     let world = World::new();

@@ -80,10 +80,17 @@ mod tests {
     }
 
     fn codes(lines: &[&str]) -> Vec<(ReasonCode, String)> {
-        let base = listing(&["/usr/", "/usr/bin/", "/usr/bin/sh", "/usr/lib64"]);
+        granted(lines, &[])
+    }
+
+    fn granted(lines: &[&str], grants: &[&str]) -> Vec<(ReasonCode, String)> {
+        let base = ["/usr/", "/usr/bin/", "/usr/bin/sh", "/usr/lib/", "/usr/lib/modules/"];
+        let modules = ["/usr/lib/modules/6.1.0/", "/usr/lib/modules/6.1.0/base.ko", "/usr/lib64"];
+        let base = listing(&[&base[..], &modules].concat());
         let kernel = "6.1.0".parse().unwrap();
         let config = r#"{"schemaVersion":1,"name":"acme","version":"1.0.0","arch":"amd64","content":{"inodes":0,"bytes":0}}"#;
-        let config: ExtensionConfig = serde_json::from_str(config).unwrap();
+        let mut config: ExtensionConfig = serde_json::from_str(config).unwrap();
+        config.grants = grants.iter().map(|grant| grant.parse().unwrap()).collect();
         let (listing, record) = (listing(lines), Record::default());
         let member = Member { config: &config, listing: &listing, record: &record };
         let reasons = objections(&member, &base, &kernel);
@@ -105,6 +112,42 @@ mod tests {
         let through = ["/usr/", "/usr/lib64/", "/usr/lib64/ld.so"];
         assert_eq!(codes(&through), [(PathCollision, "/usr/lib64".into())]);
         assert_eq!(codes(&["/usr/", "/usr/lib64/ld.so"]), [(MalformedArtifact, "/usr/lib64/ld.so".into())]);
+    }
+
+    #[test]
+    fn a_grant_replaces_one_file_and_never_a_directory() {
+        use ReasonCode::PathCollision;
+        let shell = ["/usr/", "/usr/bin/", "/usr/bin/sh"];
+        assert_eq!(granted(&shell, &["replaces:/usr/bin/sh"]), []);
+        for other in ["replaces:/usr/bin", "replaces:/usr/bin/", "replaces:/usr/bin/s", "hooks:/usr/bin/sh"] {
+            assert_eq!(granted(&shell, &[other]), [(PathCollision, "/usr/bin/sh".into())], "{other}");
+        }
+        // A leaf over a directory, and a directory over a leaf.
+        assert_eq!(
+            granted(&["/usr/", "/usr/bin"], &["replaces:/usr/bin"]),
+            [(PathCollision, "/usr/bin".into())]
+        );
+        let over = ["/usr/", "/usr/lib64/"];
+        assert_eq!(granted(&over, &["replaces:/usr/lib64"]), [(PathCollision, "/usr/lib64".into())]);
+    }
+
+    #[test]
+    fn no_grant_opens_what_is_of_the_base_alone() {
+        let modules = ["/usr/", "/usr/lib/", "/usr/lib/modules/", "/usr/lib/modules/6.1.0/"];
+        for file in ["modules.dep", "base.ko"].map(|name| format!("/usr/lib/modules/6.1.0/{name}")) {
+            let said = granted(&[&modules[..], &[&file]].concat(), &[&format!("replaces:{file}")]);
+            assert!(said.iter().any(|(_, path)| *path == file), "{file}: {said:?}");
+        }
+        let facts = ["/usr/", "/usr/lib/", "/usr/lib/tenon/", "/usr/lib/tenon/kabi.db"];
+        let said = granted(&facts, &["replaces:/usr/lib/tenon/kabi.db"]);
+        assert!(said.contains(&(ReasonCode::PathCollision, "/usr/lib/tenon/kabi.db".into())), "{said:?}");
+    }
+
+    #[test]
+    fn no_grant_replaces_a_file_of_another_extension() {
+        let name = "other".parse().unwrap();
+        let both = listing(&["/usr/", "/usr/bin/", "/usr/bin/wg"]);
+        assert_eq!(collisions(&both, &name, &both).len(), 1);
     }
 
     #[test]

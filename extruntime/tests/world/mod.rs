@@ -291,6 +291,13 @@ impl World {
         self.store().put_manifest(&bytes, listed).unwrap();
     }
 
+    /// Lets every key that signs extensions let in these grants too.
+    pub fn let_in(&self, grants: &str) {
+        let text = fs::read_to_string(self.trust()).unwrap();
+        let may = format!("    may: [modules, firmware, binaries, {grants}]\n    publicKey:");
+        fs::write(self.trust(), text.replace("    publicKey:", &may)).unwrap();
+    }
+
     /// Adds fields to the trust policy.
     pub fn amend_trust(&self, fields: &str) {
         let text = fs::read_to_string(self.trust()).unwrap();
