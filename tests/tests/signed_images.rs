@@ -159,7 +159,7 @@ fn an_extension_signed_only_in_the_older_form_is_unsigned_at_boot() {
     let said = compose(&context, &["--strict"]);
     assert_eq!(said.code, Some(1), "{said}");
     assert!(said.stderr.contains("the machine will refuse acme"), "{said}");
-    assert!(said.stderr.contains("(unsigned)"), "{said}");
+    assert!(said.stderr.contains("(signature-missing)"), "{said}");
 }
 
 #[test]
