@@ -73,6 +73,8 @@ const PLACES: &[(&str, Reader)] = &[
     ("/usr/lib/systemd/initrd-preset", Presets),
     ("/usr/local/lib/systemd/system-preset", Presets),
     ("/usr/local/lib/systemd/user-preset", Presets),
+    ("/usr/share/systemd/user-preset", Presets),
+    ("/usr/local/share/systemd/user-preset", Presets),
     ("/usr/lib/systemd/system-generators", Generators),
     ("/usr/lib/systemd/user-generators", Generators),
     ("/usr/lib/systemd/system-environment-generators", Generators),
@@ -84,6 +86,15 @@ const PLACES: &[(&str, Reader)] = &[
     ("/usr/share/containers", Cri),
     ("/usr/share/containerd", Cri),
     ("/usr/share/crio", Cri),
+    ("/usr/local/share/containers", Cri),
+    ("/usr/etc/containerd", Cri),
+    ("/usr/etc/containers", Cri),
+    ("/usr/etc/cri", Cri),
+    ("/usr/etc/crio", Cri),
+    ("/usr/lib/docker", Cri),
+    ("/usr/local/lib/docker", Cri),
+    ("/usr/libexec/docker", Cri),
+    ("/usr/local/libexec/docker", Cri),
     ("/usr/lib/containers", Cri),
     ("/usr/lib/containerd", Cri),
     ("/usr/lib/cri", Cri),
@@ -91,6 +102,8 @@ const PLACES: &[(&str, Reader)] = &[
     ("/usr/libexec/oci/hooks.d", Cri),
     ("/opt/nri", Cri),
     ("/opt/containerd", Cri),
+    ("/usr/etc/cni", Cni),
+    ("/usr/share/cni", Cni),
     ("/opt/cni", Cni),
     ("/usr/lib/cni", Cni),
     ("/usr/libexec/cni", Cni),
@@ -102,6 +115,30 @@ const PLACES: &[(&str, Reader)] = &[
     ("/usr/share/systemd", Hooks),
     ("/usr/local/share/systemd", Hooks),
     ("/usr/lib/environment.d", Hooks),
+    ("/usr/local/lib/environment.d", Hooks),
+    ("/usr/local/lib/repart.d", Hooks),
+    ("/usr/local/lib/sysupdate.d", Hooks),
+    ("/usr/local/lib/extensions", Hooks),
+    ("/usr/local/lib/confexts", Hooks),
+    ("/usr/local/lib/userdb", Hooks),
+    ("/usr/local/lib/kernel", Hooks),
+    ("/usr/lib/credstore.encrypted", Hooks),
+    ("/usr/lib/dnssec-trust-anchors.d", Hooks),
+    ("/usr/lib/networkd-dispatcher", Hooks),
+    ("/usr/lib/initcpio", Hooks),
+    ("/usr/lib/polkit-1", Hooks),
+    ("/usr/lib/profile.d", Hooks),
+    ("/usr/share/profile.d", Hooks),
+    ("/usr/share/pam.d", Hooks),
+    ("/usr/share/factory", Hooks),
+    ("/usr/share/bash-completion", Hooks),
+    ("/usr/local/share/bash-completion", Hooks),
+    ("/usr/share/fish", Hooks),
+    ("/usr/local/share/fish", Hooks),
+    ("/usr/share/zsh", Hooks),
+    ("/usr/local/share/zsh", Hooks),
+    ("/usr/libexec/kubernetes", Hooks),
+    ("/opt/libexec/kubernetes", Hooks),
     ("/usr/lib/repart.d", Hooks),
     ("/usr/lib/sysupdate.d", Hooks),
     ("/usr/lib/extensions", Hooks),
@@ -128,13 +165,27 @@ const PLACES: &[(&str, Reader)] = &[
     ("/usr/local/etc", Hooks),
 ];
 
+/// Parts of a path that steer wherever they are: libraries in such directories come before all others of their name
+/// (glibc, NEWS of 2.33).
+const PREFERRED_LIBRARIES: &str = "glibc-hwcaps";
+
 /// The place that a path is in, or is.
 pub(crate) fn of(path: &TreePath) -> Option<Found<'_>> {
     let parts: Vec<&str> = path.components().collect();
+    if parts.contains(&PREFERRED_LIBRARIES) || is_run_by_python(&parts) {
+        return Some(Found { reader: Hooks, below: Vec::new() });
+    }
     PLACES.iter().find_map(|(place, reader)| {
         let below = strip(&parts, place)?;
         Some(Found { reader: *reader, below: below.to_vec() })
     })
+}
+
+/// Every Python program runs these as it starts (Python, library/site).
+fn is_run_by_python(parts: &[&str]) -> bool {
+    let name = parts.last().copied().unwrap_or_default();
+    let at_start = name.ends_with(".pth") || matches!(name, "sitecustomize.py" | "usercustomize.py");
+    at_start && parts.iter().any(|part| matches!(*part, "dist-packages" | "site-packages"))
 }
 
 /// Is a place at `path`, or somewhere below it?

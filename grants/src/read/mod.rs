@@ -20,11 +20,11 @@ pub(crate) fn file(
     let name = path.file_name().unwrap_or_default();
     let read: fn(&TreePath, &str, &mut Needs) = match found.reader {
         Reader::Units => return units(path, &found, needs),
-        Reader::Presets => return needs.add(path, None, GrantKind::Units, name),
         Reader::Generators => return needs.add(path, None, GrantKind::Generators, name),
         Reader::Cri => return needs.add(path, None, GrantKind::Cri, name),
         Reader::Cni => return needs.add(path, None, GrantKind::Cni, name),
         Reader::Hooks => return needs.add(path, None, GrantKind::Hooks, path.as_str()),
+        Reader::Presets => systemd::presets,
         Reader::Udev => udev::rules,
         Reader::Modprobe => kernel::modprobe,
         Reader::ModulesLoad => kernel::modules_load,
@@ -34,6 +34,10 @@ pub(crate) fn file(
         Reader::Binfmt => kernel::binfmt,
         Reader::Linker => linker::directories,
     };
+    // There it comes before a file of the same name in /usr/lib, which may be the base's, and hides it.
+    if path.components().nth(1) == Some("local") {
+        needs.add(path, None, GrantKind::Hooks, path.as_str());
+    }
     match content().map(String::from_utf8) {
         Ok(Ok(text)) if !text.contains('\0') => read(path, &text, needs),
         Ok(_) => needs.refuse(path, None, "is read as text, and is none", "write it as UTF-8"),
@@ -100,7 +104,6 @@ pub(crate) mod tests {
         grants(&format!("{dir}/service.d/x.conf"), "", &["units:service"]);
         grants(&format!("{dir}/multi-user.target.wants/a.service"), "", &["units:a.service"]);
         refused(&format!("{dir}/a/b/c.service"), "", "deeper");
-        grants("/usr/lib/systemd/system-preset/10-x.preset", "", &["units:10-x.preset"]);
         grants("/usr/lib/systemd/system-generators/g", "", &["generators:g"]);
         grants("/usr/lib/systemd/system-sleep/s", "", &["hooks:/usr/lib/systemd/system-sleep/s"]);
         grants(
@@ -110,6 +113,16 @@ pub(crate) mod tests {
         );
         grants("/opt/cni/bin/bridge", "", &["cni:bridge"]);
         grants("/usr/share/containers/oci/hooks.d/nvidia.json", "", &["cri:nvidia.json"]);
+    }
+
+    #[test]
+    fn what_hides_a_file_of_the_base_is_more_than_what_it_says() {
+        let path = "/usr/local/lib/sysctl.d/50-default.conf";
+        grants(
+            path,
+            "kernel.sysrq=1",
+            &["hooks:/usr/local/lib/sysctl.d/50-default.conf", "1:1 sysctl:kernel.sysrq"],
+        );
     }
 
     #[test]

@@ -16,6 +16,16 @@ pub(super) fn tmpfiles(path: &TreePath, text: &str, needs: &mut Needs) {
     }
 }
 
+/// systemd.preset(5): `enable UNIT`, `disable UNIT`, `ignore UNIT`.
+pub(super) fn presets(path: &TreePath, text: &str, needs: &mut Needs) {
+    for line in lines(text, &['#', ';']) {
+        match line.words().nth(1) {
+            Some(unit) => needs.add(path, Some(unit.at), GrantKind::Units, unit.text),
+            None => needs.refuse(path, Some(line.start()), "has a line without a unit", "write enable UNIT"),
+        }
+    }
+}
+
 /// sysusers.d(5): `TYPE NAME ID …`; a member has a user and a group.
 pub(super) fn sysusers(path: &TreePath, text: &str, needs: &mut Needs) {
     for line in lines(text, &['#']) {
@@ -62,6 +72,18 @@ mod tests {
         refused("/usr/lib/tmpfiles.d/x.conf", "R /tmp/acme-*", "which no grant can name");
         refused("/usr/lib/tmpfiles.d/x.conf", "d '/run/a b'", "which no grant can name");
         refused("/usr/lib/tmpfiles.d/x.conf", "d", "1:1 has a line without a path");
+    }
+
+    #[test]
+    fn units_of_presets_are_named() {
+        let file = "/usr/lib/systemd/system-preset/10-x.preset";
+        grants(
+            file,
+            "# x\nenable acme.service\n disable sshd.service\n",
+            &["2:8 units:acme.service", "3:10 units:sshd.service"],
+        );
+        refused(file, "enable *", "which no grant can name");
+        refused(file, "enable", "1:1 has a line without a unit");
     }
 
     #[test]

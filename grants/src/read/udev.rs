@@ -58,6 +58,8 @@ fn judge(path: &TreePath, token: &Token, needs: &mut Needs) {
                 needs.add(path, at, GrantKind::Units, unit);
             }
         }
+        // What it is set to is what the next rule has loaded (rules.d/80-drivers.rules of systemd).
+        ("ENV", "MODALIAS") if !compares => needs.add(path, at, GrantKind::UdevRun, "kmod"),
         ("SYSCTL", key) if !compares => needs.add(path, at, GrantKind::Sysctl, &key.replace('/', ".")),
         (key, _) if KEYS.contains(&key) => {}
         (key, _) => {
