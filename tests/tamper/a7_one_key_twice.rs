@@ -1,22 +1,25 @@
-//! One key under two names looks like two signers (CVE-2020-15093).
+//! One key signs twice where two keys are demanded (CVE-2020-15093).
 
-use std::fs;
-
+use spec::ReasonCode;
 use spec::defence::Threat;
 
+use crate::forge::attestation;
 use crate::harness::{Refusal, is_refused};
 use crate::registry::world;
 
+/// The seed of `world::publisher`.
+const PUBLISHER: u8 = 1;
+
 #[test]
-fn a_policy_has_each_key_once() {
-    let refusal = Refusal::with_words("trust keys publisher and twin are the same key");
+fn two_signatures_by_one_key_are_one() {
+    let refusal = Refusal::by_judge(ReasonCode::TooFewSignatures, "publisher");
     is_refused(Threat::A7, refusal, |programs| {
-        let (world, _) = world();
-        let policy = fs::read_to_string(world.trust()).unwrap();
-        let (head, keys) = policy.split_once("keys:\n").unwrap();
-        let publisher = &keys[..keys.find("  - name: net-publisher").unwrap()];
-        let twin = publisher.replace("name: publisher", "name: twin");
-        fs::write(world.trust(), format!("{head}keys:\n{publisher}{twin}")).unwrap();
+        let (world, manifest) = world();
+        world.amend_trust("thresholds: {publisher: 2}");
+        // The same statement in other JSON, so that the store has two bundles.
+        let type_of_ours = signing::Purpose::Extension.predicate_type();
+        let again = attestation(PUBLISHER, PUBLISHER, type_of_ours, "tool", &manifest.digest);
+        world.store().attach_signature(&manifest, &again).unwrap();
         world.want(&["tool"]);
         programs.plan(&world, &[])
     });

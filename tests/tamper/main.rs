@@ -18,6 +18,8 @@ mod server;
 #[path = "../../extruntime/tests/world/mod.rs"]
 mod world;
 
+mod a1_old_set;
+mod a2_mix_and_match;
 mod a3_wrong_name;
 mod a4_wrong_architecture;
 mod a5_manifest_and_index;
@@ -30,7 +32,9 @@ mod b2_leaked_credentials;
 mod b3_changing_tag;
 mod b4_flood_of_signatures;
 mod b5_missing_signature;
+mod c10_undeclared_hooks;
 mod c11_module_takeover;
+mod c12_known_hole;
 mod c1_hidden_files;
 mod c2_replaced_files;
 mod c3_colliding_extensions;

@@ -1,0 +1,42 @@
+//! Files that the system runs by itself, in an extension that says nothing of them.
+
+use spec::ReasonCode;
+use spec::defence::Threat;
+
+use crate::harness::{Outcome, Programs, Refusal, is_refused};
+use crate::world::{Extension, World};
+
+/// A boot with an extension that has this file.
+fn booted(programs: &Programs, path: &str, text: &str) -> Outcome {
+    let world = World::new();
+    let mut tool = Extension::new("tool");
+    tool.files.push((path.to_owned(), text.as_bytes().to_vec()));
+    world.publish(&tool);
+    world.want(&["tool"]);
+    programs.boot(&world).outcome(&world)
+}
+
+#[test]
+fn a_service_that_nobody_declared_is_not_laid() {
+    let refusal = Refusal::by_judge(ReasonCode::GrantMissing, "which the extension does not declare");
+    is_refused(Threat::C10, refusal, |programs| {
+        booted(programs, "/usr/lib/systemd/system/tool.service", "[Service]\nExecStart=/usr/bin/tool\n")
+    });
+}
+
+#[test]
+fn nor_is_any_other_hook() {
+    for (path, text) in [
+        ("/usr/lib/udev/rules.d/50-tool.rules", "ACTION==\"add\", RUN+=\"/usr/bin/tool\"\n"),
+        ("/usr/lib/tmpfiles.d/tool.conf", "f /etc/ld.so.preload 0644 root root - /usr/lib/tool.so\n"),
+        ("/usr/lib/sysctl.d/50-tool.conf", "kernel.core_pattern=|/usr/bin/tool\n"),
+        ("/usr/lib/binfmt.d/tool.conf", ":tool:M::TOOL::/usr/bin/tool:F\n"),
+        ("/usr/lib/systemd/system-generators/tool", "#!/bin/sh\n"),
+        ("/usr/lib/modprobe.d/tool.conf", "install pcspkr /usr/bin/tool\n"),
+    ] {
+        let outcome = booted(&Programs::whole(Threat::C10), path, text);
+        let code = outcome.reasons.first().and_then(|(code, _)| *code);
+        let refused = matches!(code, Some(ReasonCode::GrantMissing | ReasonCode::MalformedArtifact));
+        assert!(refused, "{path}: {outcome:#?}");
+    }
+}
