@@ -69,8 +69,8 @@ pub enum Step {
 pub struct Activation(Vec<Step>);
 
 impl Activation {
-    /// Plans base and extensions. The order of the layers decides nothing, for no two of them have a file in common;
-    /// the index is on top, because it replaces the one that the base has.
+    /// Plans base and extensions. Extensions are above the base, for those that replace a file of it; among each other
+    /// their order decides nothing, since no two have a file in common. The index is on top: it replaces that of the base.
     pub fn plan<L>(base: &BaseFacts, admitted: &[&Admitted<L>]) -> Result<Activation, IndexError> {
         let mut steps = Vec::new();
         let mut layers = vec![PathBuf::from(INDEX)];

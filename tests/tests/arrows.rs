@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("grants", &["spec", "squash"]),
     ("factory", &["spec", "kabi", "signing", "catalog", "terminal", "signer", "extruntime"]),
     ("extruntime", &["spec", "squash", "grants", "kabi", "signing", "catalog"]),
-    ("fuzz", &["spec", "squash", "sources", "kabi", "catalog", "signing"]),
+    ("fuzz", &["spec", "squash", "grants", "sources", "kabi", "catalog", "signing"]),
     ("truth", &[]),
     ("xtask", &["spec", "kabi"]),
     ("tests", &[]),

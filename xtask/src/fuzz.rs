@@ -30,6 +30,7 @@ const TARGETS: &[&str] = &[
     "policy",
     "documents",
     "referrers",
+    "grants",
     "headers",
     "machine",
 ];

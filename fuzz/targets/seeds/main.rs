@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(&dir.join("documents"), trust::documents()?)?;
     write(&dir.join("referrers"), trust::referrers()?)?;
     write(&dir.join("headers"), trust::headers())?;
+    write(&dir.join("grants"), trust::steering())?;
     write(&dir.join("machine"), trust::machines())?;
     let modules = modules::modules()?;
     write(&dir.join("record"), modules::records(&modules)?)?;

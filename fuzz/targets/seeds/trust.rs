@@ -49,6 +49,19 @@ fn indented(key: &PublicKey) -> String {
     key.to_pem().lines().map(|line| format!("      {line}\n")).collect()
 }
 
+/// Files that steer a machine, one for each reader.
+pub(crate) fn steering() -> Vec<Vec<u8>> {
+    let seeds = [
+        "KERNEL==\"nvidia*\", MODE=\"0660\", RUN{program}+=\"/bin/x 'a b'\", \\\n ENV{SYSTEMD_WANTS}=\"a.service\"\n",
+        "options a b=1 \\\n c=2\ninstall d /bin/sh\nalias e* f\nsoftdep g pre: h\n",
+        "net.ipv4.conf.all.x = 1\n-net/ipv4/y=2\n-a.*\n",
+        "d /run/a 0755 root root -\nL+ \"/run/b c\" - - - - /x\n",
+        "u a - \"A\" /x\nm a b\ng c -\n:n:M::\\x7f:\\xff:/usr/bin/q:F\n",
+        "/opt/a/lib # x\ninclude y\nhwcap 0 z\nenable a.service\n",
+    ];
+    seeds.map(|seed| seed.as_bytes().to_vec()).into()
+}
+
 pub(crate) fn documents() -> Seeds {
     let blob = |media_type: &str| descriptor(media_type, &Digest::of(b"a blob").to_string(), "6");
     let layers = [media::IMAGE, media::PATHS, media::KABI].map(blob).join(",");

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use spec::defence::{self, Threat};
 use spec::{Digest, ExtensionName, GrantPattern, NamePattern, yaml};
 
 use super::error::PolicyError;
@@ -60,9 +59,7 @@ fn trusted_keys(fragments: Vec<KeyFragment>, file: &str) -> Result<Vec<TrustedKe
         if let Some(earlier) = keys.iter().find(|earlier| earlier.name == key.name) {
             return Err(PolicyError::NameTwice { file: file.to_owned(), key: earlier.name.clone() });
         }
-        let same =
-            |earlier: &&TrustedKey| earlier.public_key == key.public_key && defence::stands(Threat::A7);
-        if let Some(earlier) = keys.iter().find(same) {
+        if let Some(earlier) = keys.iter().find(|earlier| earlier.public_key == key.public_key) {
             let (first, second) = (earlier.name.clone(), key.name);
             return Err(PolicyError::KeyTwice { file: file.to_owned(), first, second });
         }
