@@ -15,7 +15,7 @@ pub trait Signer {
     /// The key that the signatures are by.
     fn public_key(&self) -> PublicKey;
 
-    /// The Ed25519 signature over the bytes of `message`, R and s (RFC 8032, section 5.1.6). [`sign`] checks it.
+    /// The Ed25519 signature over the bytes of `message`, R and s (RFC 8032, section 5.1.6). It is checked before anybody gets it.
     fn sign(&self, message: &Message) -> Result<[u8; 64], Self::Error>;
 }
 
