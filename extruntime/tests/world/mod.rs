@@ -294,8 +294,8 @@ impl World {
     /// Lets every key that signs extensions let in these grants too.
     pub fn let_in(&self, grants: &str) {
         let text = fs::read_to_string(self.trust()).unwrap();
-        let may = format!("    may: [modules, firmware, binaries, {grants}]\n    publicKey:");
-        fs::write(self.trust(), text.replace("    publicKey:", &may)).unwrap();
+        let may = format!("\"]\n    may: [modules, firmware, binaries, {grants}]\n    publicKey:");
+        fs::write(self.trust(), text.replace("\"]\n    publicKey:", &may)).unwrap();
     }
 
     /// Adds fields to the trust policy.
