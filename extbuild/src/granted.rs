@@ -56,11 +56,19 @@ impl Problem {
         }
     }
 
-    fn hint(&self) -> String {
+    /// What to do about this one alone; what is missing is told of together.
+    fn hint(&self) -> Option<String> {
         match self {
-            Problem::Opaque(opaque) => opaque.hint.clone(),
-            Problem::Missing(need) => format!("add under grants: - \"{}\"", need.grant),
-            Problem::Idle(_) => "take it out".to_owned(),
+            Problem::Opaque(opaque) => Some(opaque.hint.clone()),
+            Problem::Missing(_) => None,
+            Problem::Idle(_) => Some("take it out".to_owned()),
+        }
+    }
+
+    fn missing(&self) -> Option<&Grant> {
+        match self {
+            Problem::Missing(need) => Some(&need.grant),
+            Problem::Opaque(_) | Problem::Idle(_) => None,
         }
     }
 }
@@ -77,7 +85,10 @@ fn list(file: &str, problems: &[Problem]) -> String {
     match problems {
         [one] => one.sentence(),
         many => {
-            let line = |problem: &Problem| format!("\n  {}\n    ({})", problem.sentence(), problem.hint());
+            let hint = |problem: &Problem| problem.hint().map(|hint| format!("\n    ({hint})"));
+            let line = |problem: &Problem| {
+                format!("\n  {}{}", problem.sentence(), hint(problem).unwrap_or_default())
+            };
             let lines: String = many.iter().map(line).collect();
             format!("{file}: {} things about grants are wrong:{lines}", many.len())
         }
@@ -90,16 +101,14 @@ impl Diagnose for GrantsError {
     }
 
     fn hint(&self) -> Option<String> {
-        match self.problems.as_slice() {
-            [one] => Some(one.hint()),
-            many => {
-                let missing = many.iter().filter_map(|problem| match problem {
-                    Problem::Missing(need) => Some(format!("\n  - \"{}\"", need.grant)),
-                    Problem::Opaque(_) | Problem::Idle(_) => None,
-                });
-                let missing: String = missing.collect();
-                (!missing.is_empty()).then(|| format!("declare what is meant to be there:\ngrants:{missing}"))
+        let missing = self.problems.iter().filter_map(Problem::missing);
+        let missing: String = missing.map(|grant| format!("\n  - \"{grant}\"")).collect();
+        match (missing.is_empty(), self.problems.as_slice()) {
+            (false, _) => {
+                Some(format!("declare what is meant to be there in {}:\ngrants:{missing}", self.file))
             }
+            (true, [one]) => one.hint(),
+            (true, _) => None,
         }
     }
 }
