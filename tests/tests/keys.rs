@@ -381,9 +381,14 @@ fn what_a_program_has_started_is_ended_with_it() {
     let said = context.run(&mut sign);
     assert!(said.stderr.contains("was not done after 2 seconds, and was ended"), "{said}");
     // It may still be there for somebody to ask how it ended (Z, proc_pid_stat(5)).
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", text(&context, "child").trim()));
-    let stat = stat.unwrap_or_default();
-    assert!(stat.is_empty() || stat.contains(") Z "), "it still runs: {stat}");
+    let child = text(&context, "child");
+    let stat = || fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+    let ended = |stat: &str| stat.is_empty() || stat.contains(") Z ");
+    let patience = Instant::now() + Duration::from_secs(20);
+    while !ended(&stat()) {
+        assert!(Instant::now() < patience, "it still runs: {}", stat());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
