@@ -7,6 +7,7 @@ use catalog::{Layout, TrustFiles};
 use extruntime::plan::Request;
 use kabi::SignatureRule;
 use signing::Occasion;
+use spec::TreePath;
 use spec::machine::{self, ExtensionsConfig};
 
 use crate::base::Base;
@@ -96,12 +97,20 @@ fn read_updates(directory: &Path) -> Result<Vec<(String, Vec<u8>)>, ComposeError
     let TrustFiles { files, skipped } = TrustFiles::read(directory)?;
     match skipped.into_iter().next() {
         Some(error) => Err(error.into()),
-        None => Ok(files.into_iter().map(|(path, bytes)| (file_name(&path), bytes)).collect()),
+        None => files.into_iter().map(|(path, bytes)| Ok((file_name(&path)?, bytes))).collect(),
     }
 }
 
-fn file_name(path: &str) -> String {
-    path.rsplit('/').next().unwrap_or(path).to_owned()
+/// The name that a file will have on the medium.
+fn file_name(path: &str) -> Result<String, ComposeError> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match TreePath::root().join(name) {
+        Ok(_) => Ok(name.to_owned()),
+        Err(error) => {
+            let unusable = io::Error::new(io::ErrorKind::InvalidInput, error);
+            Err(ComposeError::io("put onto the medium", path)(unusable))
+        }
+    }
 }
 
 /// What the command line of the medium says about signatures of modules (admin-guide/kernel-parameters). To the kernel,

@@ -12,6 +12,7 @@ mod read;
 mod text;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use spec::defence::{self, Threat};
@@ -134,14 +135,8 @@ impl Needs {
 
     /// The first of what is needed and not among `declared`, for each grant once.
     pub fn missing<'n>(&'n self, declared: &[Grant]) -> Vec<&'n Need> {
-        let mut missing: Vec<&Need> = Vec::new();
-        for need in &self.needs {
-            let known = missing.iter().any(|other| other.grant == need.grant);
-            if !known && !declared.contains(&need.grant) {
-                missing.push(need);
-            }
-        }
-        missing
+        let mut known: BTreeSet<&Grant> = declared.iter().collect();
+        self.needs.iter().filter(|need| known.insert(&need.grant)).collect()
     }
 
     /// The verdict about an image whose extension declares these grants: the first thing that stands against it.
@@ -152,8 +147,9 @@ impl Needs {
         if let Some(opaque) = self.opaque.first() {
             return Err(Undeclared::Opaque(opaque.clone()));
         }
-        match self.missing(declared).first() {
-            Some(need) => Err(Undeclared::Need((*need).clone())),
+        let declared: BTreeSet<&Grant> = declared.iter().collect();
+        match self.needs.iter().find(|need| !declared.contains(&need.grant)) {
+            Some(need) => Err(Undeclared::Need(need.clone())),
             None => Ok(()),
         }
     }

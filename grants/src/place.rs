@@ -208,7 +208,7 @@ pub(crate) fn enabled_unit<'p>(path: &'p TreePath, found: &Found<'p>) -> Option<
     let pulls =
         |directory: &str| [".wants", ".requires", ".upholds"].iter().any(|end| directory.ends_with(end));
     match (found.reader, found.below.as_slice()) {
-        (Units, [name]) if !name.ends_with(".d") => path.file_name(),
+        (Units, [name]) if !name.ends_with(".d") && !pulls(name) => path.file_name(),
         (Units, [directory, _]) if pulls(directory) => path.file_name(),
         _ => None,
     }

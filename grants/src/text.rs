@@ -52,13 +52,23 @@ pub(crate) struct Joined {
     starts: Vec<(usize, usize)>,
 }
 
+/// What a line that begins with `#` is behind one whose end is escaped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommentsInside {
+    /// A comment, and the lines around it are joined (systemd's `udev-rules.c`).
+    Skipped,
+    /// A part of what it continues (kmod's `libkmod-config.c`, which joins first).
+    Joined,
+}
+
 /// Joins lines, and passes over comments. A comment ends at its own line.
-pub(crate) fn joined(text: &str) -> Vec<Joined> {
+pub(crate) fn joined(text: &str, inside: CommentsInside) -> Vec<Joined> {
     let mut all = Vec::new();
     let mut current: Option<Joined> = None;
     for (index, line) in text.lines().enumerate() {
         let begins = current.is_none();
-        if begins && (line.trim_start().is_empty() || line.trim_start().starts_with('#')) {
+        let comment = line.trim_start().starts_with('#') && (begins || inside == CommentsInside::Skipped);
+        if comment || begins && line.trim_start().is_empty() {
             continue;
         }
         let mut joined = current.take().unwrap_or(Joined { text: String::new(), starts: Vec::new() });
@@ -115,13 +125,15 @@ mod tests {
     #[test]
     fn joined_lines_know_where_each_part_came_from() {
         let text = "# remark \\\noptions a \\\n  b=1\nblacklist c";
-        let all = joined(text);
+        let all = joined(text, CommentsInside::Joined);
         let words: Vec<(&str, usize, usize)> = all
             .iter()
             .flat_map(Joined::words)
             .map(|word| (word.text, word.at.line, word.at.column))
             .collect();
         assert_eq!(words, [("options", 2, 1), ("a", 2, 9), ("b=1", 3, 3), ("blacklist", 4, 1), ("c", 4, 11)]);
-        assert_eq!(joined("a \\").len(), 1);
+        assert_eq!(joined("a \\", CommentsInside::Joined).len(), 1);
+        let around = joined("a \\\n# b \\\nc", CommentsInside::Skipped);
+        assert_eq!((around[0].text.as_str(), around[0].at(2)), ("a c", At { line: 3, column: 1 }));
     }
 }

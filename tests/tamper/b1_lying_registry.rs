@@ -81,7 +81,11 @@ const OF_THE_MANIFEST: [(&str, Lie, &str); 4] = [
     ("endless", |_, honest| endless(honest, b' '), "more than the 4194304 that are read"),
     ("digest that is a path", |_, honest| replaced(&honest, "sha256:../../../x"), "digest"),
     ("digest of another kind", |_, honest| replaced(&honest, "sha512:"), "digest"),
-    ("index", |_, honest| Answer::ok(media::INDEX, &bytes(&honest)), "expected"),
+    (
+        "index",
+        |_, honest| Answer::ok(media::INDEX, &bytes(&honest)),
+        "is not the document that its media type says",
+    ),
 ];
 
 fn whole(bytes: &[u8]) -> Answer {

@@ -3,11 +3,11 @@
 use spec::{GrantKind, TreePath};
 
 use crate::Needs;
-use crate::text::{self, Word, joined, lines};
+use crate::text::{self, CommentsInside, Word, joined, lines};
 
 /// modprobe.d(5), and kmod's `libkmod-config.c`, for the commands.
 pub(super) fn modprobe(path: &TreePath, text: &str, needs: &mut Needs) {
-    for line in joined(text) {
+    for line in joined(text, CommentsInside::Joined) {
         let words = line.words();
         let Some((command, rest)) = words.split_first() else { continue };
         let (kind, module) = match command.text {

@@ -39,14 +39,23 @@ pub(crate) fn file(
         needs.add(path, None, GrantKind::Hooks, path.as_str());
     }
     match content().map(String::from_utf8) {
-        Ok(Ok(text)) if !text.contains('\0') => read(path, &text, needs),
-        Ok(_) => needs.refuse(path, None, "is read as text, and is none", "write it as UTF-8"),
+        Ok(Ok(text)) if !text.chars().any(is_misleading) => read(path, &text, needs),
+        Ok(_) => {
+            let hint = "write it as UTF-8, with no control characters but tabs and the ends of lines";
+            needs.refuse(path, None, "is read as text, and is none", hint);
+        }
         Err(Unread::TooLarge) => {
             let what = format!("has more than {FILE_MAX} bytes, which is too many to see what it does");
             needs.refuse(path, None, what, "split it");
         }
         Err(Unread::Broken(what)) => needs.refuse(path, None, what, "build the image again"),
     }
+}
+
+/// Readers differ about what these are: to systemd a carriage return ends a line (`read_line`), to kmod it does not, and
+/// what one takes for a comment the other would run.
+fn is_misleading(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
 }
 
 /// A unit, or a drop-in for one: of a whole type where the directory is called like one (systemd.unit(5)). What it runs
@@ -128,6 +137,8 @@ pub(crate) mod tests {
     #[test]
     fn what_is_no_text_is_not_guessed_at() {
         refused("/usr/lib/sysctl.d/x.conf", "a\u{0}b", "is none");
+        refused("/usr/lib/sysctl.d/x.conf", "# harmless\rkernel.sysrq=1", "is none");
+        refused("/usr/lib/modprobe.d/x.conf", "options a \\\r\ninstall evil /bin/sh", "is none");
         let path = "/usr/lib/sysctl.d/x.conf".parse().unwrap();
         let mut needs = Needs::default();
         let found = crate::place::of(&path).unwrap();

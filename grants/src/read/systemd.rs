@@ -10,6 +10,9 @@ use crate::{At, Needs};
 pub(super) fn tmpfiles(path: &TreePath, text: &str, needs: &mut Needs) {
     for line in lines(text, &['#']) {
         match second_word(&line) {
+            Some((subject, at)) if subject.contains(['\\', '"', '\'']) => {
+                needs.refuse(path, Some(at), "has a path with escapes or quotes inside", "write it plainly");
+            }
             Some((subject, at)) => needs.add(path, Some(at), GrantKind::Tmpfiles, &subject),
             None => needs.refuse(path, Some(line.start()), "has a line without a path", "write TYPE PATH …"),
         }
@@ -71,6 +74,7 @@ mod tests {
         grants("/usr/lib/tmpfiles.d/x.conf", text, &["2:3 tmpfiles:/run/acme", "3:6 tmpfiles:/var/lib/acme"]);
         refused("/usr/lib/tmpfiles.d/x.conf", "R /tmp/acme-*", "which no grant can name");
         refused("/usr/lib/tmpfiles.d/x.conf", "d '/run/a b'", "which no grant can name");
+        refused("/usr/lib/tmpfiles.d/x.conf", "d /r\\x75n/x", "escapes");
         refused("/usr/lib/tmpfiles.d/x.conf", "d", "1:1 has a line without a path");
     }
 

@@ -2,14 +2,14 @@
 
 use spec::{GrantKind, TreePath};
 
-use crate::text::{self, Joined, joined};
+use crate::text::{self, CommentsInside, Joined, joined};
 use crate::{At, Needs};
 
 /// udev(7), and systemd's `udev-rules.c` for the syntax: keys with an operator and a value in quotes, separated by commas.
 /// A file with rules needs `udev-rules` once; what they run needs a grant by its name.
 pub(super) fn rules(path: &TreePath, text: &str, needs: &mut Needs) {
     let mut first = true;
-    for line in joined(text) {
+    for line in joined(text, CommentsInside::Skipped) {
         let mut scan = Scan { line: &line, place: 0 };
         while let Some(token) = scan.token() {
             let token = match token {
@@ -126,10 +126,9 @@ impl Scan<'_> {
     fn token(&mut self) -> Option<Result<Token, (At, String)>> {
         self.skip(|c| c.is_whitespace() || c == ',');
         let at = self.line.at(self.place);
-        // A comment may follow the last token of a line.
-        match self.rest().chars().next() {
-            None | Some('#') => None,
-            Some(_) => Some(self.read(at).map_err(|what| (at, what))),
+        match self.rest().is_empty() {
+            true => None,
+            false => Some(self.read(at).map_err(|what| (at, what))),
         }
     }
 
@@ -266,8 +265,11 @@ IMPORT{program}="ata_id --export $devnode", IMPORT{builtin}="usb_id", IMPORT{bui
     }
 
     #[test]
-    fn quotes_inside_and_comments_behind_are_read() {
-        grants(FILE, "KERNEL==\"a\\\"b\", MODE=\"0600\" # RUN+=\"x\"\n", &["1:1 udev-rules"]);
+    fn quotes_inside_are_read_and_comments_hide_nothing() {
+        grants(FILE, "KERNEL==\"a\\\"b\", MODE=\"0600\"\n", &["1:1 udev-rules"]);
+        refused(FILE, "KERNEL==\"a\" # RUN+=\"x\"\n", "has a key without an operator");
+        let around = "KERNEL==\"a\", \\\n  # \\\n  RUN+=\"/bin/y\"\n";
+        grants(FILE, around, &["1:1 udev-rules", "3:3 udev-run:/bin/y"]);
         grants(FILE, "# RUN+=\"x\" \\\nRUN+=\"/bin/y\"\n", &["2:1 udev-rules", "2:1 udev-run:/bin/y"]);
     }
 }
