@@ -218,7 +218,7 @@ fn examine_link(path: &TreePath, needs: &mut Needs) {
     if place::is_firmware(path) {
         needs.add(path, None, GrantKind::Firmware, "");
     }
-    if place::holds_one(path) {
+    if place::holds_one(path) || matches!(path.file_name(), Some("dist-packages" | "site-packages")) {
         let hint = "ship the directory and what is in it under its own name";
         return needs.refuse(path, None, "is a link in place of a directory that steers the machine", hint);
     }

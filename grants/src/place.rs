@@ -161,6 +161,13 @@ const PLACES: &[(&str, Reader)] = &[
     ("/usr/share/polkit-1", Hooks),
     ("/usr/local/share/polkit-1", Hooks),
     ("/usr/share/X11/xorg.conf.d", Hooks),
+    // They come before all others for whoever looks for a program, or for firmware, by its name.
+    ("/usr/local/bin", Hooks),
+    ("/usr/local/sbin", Hooks),
+    ("/usr/lib/firmware/updates", Hooks),
+    ("/usr/share/pki", Hooks),
+    ("/usr/share/ca-certificates", Hooks),
+    ("/usr/share/p11-kit", Hooks),
     ("/usr/etc", Hooks),
     ("/usr/local/etc", Hooks),
 ];

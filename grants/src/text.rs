@@ -48,8 +48,9 @@ impl<'t> Line<'t> {
 /// Lines whose end is escaped with a backslash, joined with the next: what they say, and where each character came from.
 pub(crate) struct Joined {
     pub(crate) text: String,
-    /// Byte offsets in `text` at which a new line of the file begins, with its number.
-    starts: Vec<(usize, usize)>,
+    /// Byte offsets in `text` at which a new line of the file begins, with its number and how many blanks in front of it
+    /// were left out.
+    starts: Vec<(usize, usize, usize)>,
 }
 
 /// What a line that begins with `#` is behind one whose end is escaped.
@@ -72,7 +73,13 @@ pub(crate) fn joined(text: &str, inside: CommentsInside) -> Vec<Joined> {
             continue;
         }
         let mut joined = current.take().unwrap_or(Joined { text: String::new(), starts: Vec::new() });
-        joined.starts.push((joined.text.len(), index + 1));
+        // udev leaves out the blanks before what it continues; kmod does not.
+        let kept = match inside {
+            CommentsInside::Skipped if !begins => line.trim_start(),
+            _ => line,
+        };
+        joined.starts.push((joined.text.len(), index + 1, line.len() - kept.len()));
+        let line = kept;
         match line.strip_suffix('\\') {
             Some(start) => {
                 joined.text.push_str(start);
@@ -91,10 +98,10 @@ pub(crate) fn joined(text: &str, inside: CommentsInside) -> Vec<Joined> {
 impl Joined {
     /// The place of what begins at a byte offset.
     pub(crate) fn at(&self, offset: usize) -> At {
-        let line = self.starts.iter().rev().find(|(start, _)| *start <= offset);
-        let (start, number) = line.copied().unwrap_or((0, 1));
+        let line = self.starts.iter().rev().find(|(start, ..)| *start <= offset);
+        let (start, number, indent) = line.copied().unwrap_or((0, 1, 0));
         let before = self.text.get(start..offset).unwrap_or_default();
-        At { line: number, column: before.chars().count() + 1 }
+        At { line: number, column: indent + before.chars().count() + 1 }
     }
 
     /// Its words, separated by blanks.

@@ -55,8 +55,8 @@ fn check_generations(trust: &Trust, config: &ExtensionConfig) -> Result<(), Refu
         None if *component == config.name => Some(0),
         named => named.copied(),
     };
-    let too_low = trust.floors().into_iter().find_map(|(component, floor)| {
-        generation(component).filter(|found| *found < floor).map(|found| (component.clone(), floor, found))
+    let too_low = trust.floors().iter().find_map(|(component, floor)| {
+        generation(component).filter(|found| found < floor).map(|found| (component.clone(), *floor, found))
     });
     match too_low.filter(|_| defence::stands(Threat::C12)) {
         None => Ok(()),

@@ -2,7 +2,7 @@
 //!
 //! A policy N is followed by N + 1 if the root keys of both say so, each in the number that it demands (The Update
 //! Framework, specification 1.0, section 5.3, on the rotation of root metadata). Revocations and sets are signed by operators. Of each
-//! the highest version is in force; what the pinned policy says is a floor under all of it. What is not believed changes
+//! the highest version is in force, and no floor or denied digest of an earlier one is ever lost. What is not believed changes
 //! nothing and is noted.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +64,8 @@ pub enum Occasion {
 #[derive(Debug, Clone)]
 pub struct Trust {
     policy: TrustPolicy,
+    floors: BTreeMap<ExtensionName, u64>,
+    denied: BTreeSet<Digest>,
     revocation: Option<Revocation>,
     set: Option<ExtensionSet>,
     expired: Option<String>,
@@ -75,8 +77,20 @@ impl Trust {
     pub fn establish(pinned: TrustPolicy, updates: &Updates, occasion: Occasion) -> Trust {
         let mut notes = Notes::default();
         let evidence = Evidence::of(updates, &mut notes);
-        let policy = evidence.succession(pinned, &mut notes);
-        let revocation = evidence.revocation(&policy, &mut notes);
+        let chain = evidence.succession(pinned, &mut notes);
+        let (mut floors, mut denied) = (BTreeMap::new(), BTreeSet::new());
+        let mut revocation = None;
+        for policy in &chain {
+            rise(&mut floors, policy.generations());
+            denied.extend(policy.denied());
+            let revocations = evidence.revocations(policy, &mut notes);
+            for revoked in &revocations {
+                rise(&mut floors, &revoked.generations);
+                denied.extend(&revoked.denied);
+            }
+            revocation = revocations.into_iter().chain(revocation).max_by_key(|revoked| revoked.version);
+        }
+        let policy = chain.into_iter().next_back().expect("the pinned policy is the first of the chain");
         let set = evidence.set(&policy, &mut notes);
         evidence.note_unsigned(&policy, &mut notes);
         let expired = expiry(&policy, set.as_ref(), occasion, &mut notes);
@@ -85,7 +99,7 @@ impl Trust {
             let (name, names) = (&developer.name, names.join(", "));
             notes.add(format!("developer override {name}: {names} may be active without a signature"));
         }
-        Trust { policy, revocation, set, expired, notes: notes.0 }
+        Trust { policy, floors, denied, revocation, set, expired, notes: notes.0 }
     }
 
     /// The policy in force: the pinned one, or the last of those that followed it.
@@ -118,21 +132,22 @@ impl Trust {
         self.notes.push(note);
     }
 
-    /// The lowest generations that may run: the higher of what the policy and the revocation say.
-    pub fn floors(&self) -> BTreeMap<&ExtensionName, u64> {
-        let mut floors: BTreeMap<&ExtensionName, u64> = BTreeMap::new();
-        let revoked = self.revocation.iter().flat_map(|revocation| &revocation.generations);
-        for (component, floor) in self.policy.generations().iter().chain(revoked) {
-            let known = floors.entry(component).or_default();
-            *known = (*known).max(*floor);
-        }
-        floors
+    /// The lowest generations that may run: the highest that the policies and revocations say.
+    pub fn floors(&self) -> &BTreeMap<ExtensionName, u64> {
+        &self.floors
     }
 
     /// May this manifest not be used, whoever has signed it?
     pub fn denies(&self, manifest: &Digest) -> bool {
-        let revoked = self.revocation.as_ref().is_some_and(|revocation| revocation.denied.contains(manifest));
-        revoked || self.policy.denied().contains(manifest)
+        self.denied.contains(manifest)
+    }
+}
+
+/// Floors only rise.
+fn rise(floors: &mut BTreeMap<ExtensionName, u64>, more: &BTreeMap<ExtensionName, u64>) {
+    for (component, floor) in more {
+        let known = floors.entry(component.clone()).or_default();
+        *known = (*known).max(*floor);
     }
 }
 
@@ -189,13 +204,13 @@ impl<'a> Evidence<'a> {
         Evidence { documents, bundles: bundles.iter().take(UPDATES_MAX).filter_map(read).collect() }
     }
 
-    /// The last policy that follows from the pinned one, step by step.
-    fn succession(&self, pinned: TrustPolicy, notes: &mut Notes) -> TrustPolicy {
-        let mut policy = pinned;
-        while let Some(next) = self.successor(&policy, notes) {
-            policy = next;
+    /// The pinned policy and those that follow from it, step by step.
+    fn succession(&self, pinned: TrustPolicy, notes: &mut Notes) -> Vec<TrustPolicy> {
+        let mut chain = vec![pinned];
+        while let Some(next) = chain.last().and_then(|last| self.successor(last, notes)) {
+            chain.push(next);
         }
-        policy
+        chain
     }
 
     /// Nothing is parsed that the old root keys do not vouch for; the new ones are only known from the text.
@@ -213,9 +228,9 @@ impl<'a> Evidence<'a> {
         None
     }
 
-    fn revocation(&self, policy: &TrustPolicy, notes: &mut Notes) -> Option<Revocation> {
+    fn revocations(&self, policy: &TrustPolicy, notes: &mut Notes) -> Vec<Revocation> {
         let approved = self.approved(policy, DocumentKind::Revocation, Revocation::parse, notes);
-        approved.into_iter().map(|(_, revocation)| revocation).max_by_key(|revocation| revocation.version)
+        approved.into_iter().map(|(_, revocation)| revocation).collect()
     }
 
     /// The set that the policy demands.

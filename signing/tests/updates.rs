@@ -271,6 +271,22 @@ fn floors_only_rise() {
     assert_eq!(floor(&unsigned), Some(4));
 }
 
+/// Neither the next policy nor the next revocation, nor a new operator, takes back what was demanded before.
+#[test]
+fn no_update_lowers_a_floor() {
+    let next = policy_text(2, &[ROOT_A], "").replace(&entry("ops", "roles: [operator]", OPS), "");
+    let medium = Medium::default()
+        .policy(2, &next, &[ROOT_A])
+        .revocation(1, "generations: {liberty: 7}", &[OPS])
+        .revocation(2, "generations: {wireguard: 1}", &[OPS]);
+    let deny = format!("generations: {{wireguard: 2}}\ndeny: [{}]", manifest("bad"));
+    let trust = medium.trust(pinned(&deny));
+    assert_eq!(trust.policy().version(), 2);
+    let floor = |component: &str| trust.floors().get(&name(component)).copied();
+    assert_eq!((floor("wireguard"), floor("liberty")), (Some(2), Some(7)));
+    refused(verdict(&trust, "bad", &[ACME]), ReasonCode::DigestDenied);
+}
+
 #[test]
 fn a_denied_manifest_does_not_run_whoever_signed_it() {
     let deny = format!("deny: [{}]", manifest("a"));

@@ -152,7 +152,9 @@ impl GrantError {
 
 /// Printable without spaces; a `*` would make a pattern of it.
 fn is_subject(text: &str) -> bool {
+    // A pattern is about the start of a path, and `..` would lead elsewhere.
     (1..=SUBJECT_MAX).contains(&text.len())
+        && !text.split('/').any(|part| part == "..")
         && text.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '*')
 }
 
@@ -229,7 +231,18 @@ mod tests {
         {
             assert_eq!(good.parse::<Grant>().unwrap().to_string(), good);
         }
-        for bad in ["", "*", "module", "modules:x", "units", "units:", "units:a*", "units:a b", "units:a\n"] {
+        for bad in [
+            "",
+            "*",
+            "module",
+            "modules:x",
+            "units",
+            "units:",
+            "units:a*",
+            "units:a b",
+            "units:a\n",
+            "udev-run:/a/../b",
+        ] {
             assert!(bad.parse::<Grant>().is_err(), "{bad}");
         }
     }

@@ -2,11 +2,18 @@
 
 use spec::{GrantKind, TreePath};
 
-use crate::Needs;
 use crate::text::{self, CommentsInside, Word, joined, lines};
+use crate::{At, Needs};
 
 /// modprobe.d(5), and kmod's `libkmod-config.c`, for the commands.
 pub(super) fn modprobe(path: &TreePath, text: &str, needs: &mut Needs) {
+    // To kmod a backslash hides whatever is behind it, the end of a line among others (libkmod-config.c).
+    for (index, line) in text.lines().enumerate() {
+        if line.strip_suffix('\\').unwrap_or(line).contains('\\') {
+            let at = Some(At { line: index + 1, column: 1 });
+            return needs.refuse(path, at, "has a backslash that continues no line", "take it out");
+        }
+    }
     for line in joined(text, CommentsInside::Joined) {
         let words = line.words();
         let Some((command, rest)) = words.split_first() else { continue };
@@ -57,7 +64,7 @@ pub(super) fn sysctl(path: &TreePath, text: &str, needs: &mut Needs) {
 }
 
 /// A key with dots between its parts. In a key whose first separator is a slash, dots are part of names (sysctl.d(5)).
-fn dotted(key: &str) -> String {
+pub(super) fn dotted(key: &str) -> String {
     let swap = |c| match c {
         '/' => '.',
         '.' => '/',
@@ -128,6 +135,14 @@ remove evil /bin/true
         );
         refused("/usr/lib/modprobe.d/x.conf", "options", "1:1 names no module");
         refused("/usr/lib/modprobe.d/x.conf", "blacklist *", "which no grant can name");
+    }
+
+    #[test]
+    fn nothing_hides_behind_a_backslash() {
+        let file = "/usr/lib/modprobe.d/x.conf";
+        refused(file, "options foo a=b\\\\\ninstall kvm /bin/sh", "1:1 has a backslash");
+        refused(file, "options fo\\o a", "1:1 has a backslash");
+        refused(file, "\u{a0}# \\\ninstall evil /bin/sh", "is none");
     }
 
     /// A comment does not go on at the next line, or what follows would be hidden.

@@ -53,9 +53,9 @@ pub(crate) fn file(
 }
 
 /// Readers differ about what these are: to systemd a carriage return ends a line (`read_line`), to kmod it does not, and
-/// what one takes for a comment the other would run.
+/// what one takes for a comment the other would run. None of them takes blanks outside of ASCII for blanks.
 fn is_misleading(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t')
+    (c.is_control() && !matches!(c, '\n' | '\t')) || (c.is_whitespace() && !c.is_ascii()) || c == '\u{feff}'
 }
 
 /// A unit, or a drop-in for one: of a whole type where the directory is called like one (systemd.unit(5)). What it runs

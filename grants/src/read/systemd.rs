@@ -33,6 +33,10 @@ pub(super) fn presets(path: &TreePath, text: &str, needs: &mut Needs) {
 pub(super) fn sysusers(path: &TreePath, text: &str, needs: &mut Needs) {
     for line in lines(text, &['#']) {
         let words: Vec<_> = line.words().collect();
+        if words.iter().take(3).any(|word| word.text.contains(['\\', '"', '\''])) {
+            needs.refuse(path, Some(line.start()), "has quotes or escapes around a name", "write it plainly");
+            continue;
+        }
         let names = match words.as_slice() {
             [kind, user, group, ..] if kind.text.starts_with('m') => vec![user, group],
             [_, name, ..] => vec![name],
@@ -42,7 +46,7 @@ pub(super) fn sysusers(path: &TreePath, text: &str, needs: &mut Needs) {
             }
         };
         for name in names {
-            needs.add(path, Some(name.at), GrantKind::Sysusers, unquoted(name.text));
+            needs.add(path, Some(name.at), GrantKind::Sysusers, name.text);
         }
     }
 }
@@ -54,14 +58,14 @@ fn second_word(line: &Line<'_>) -> Option<(String, At)> {
     let rest = line.text.get(start..)?;
     let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
     let subject = match quote {
-        Some(quote) => rest[1..].split(quote).next().unwrap_or_default(),
+        Some(quote) => match rest[1..].split_once(quote) {
+            // What follows a quote belongs to the word: it stays with its quotes, and is refused.
+            Some((inside, behind)) if behind.is_empty() || behind.starts_with([' ', '\t']) => inside,
+            _ => word.text,
+        },
         None => word.text,
     };
     Some((subject.to_owned(), word.at))
-}
-
-fn unquoted(word: &str) -> &str {
-    word.trim_matches(['"', '\''])
 }
 
 #[cfg(test)]
@@ -75,6 +79,7 @@ mod tests {
         refused("/usr/lib/tmpfiles.d/x.conf", "R /tmp/acme-*", "which no grant can name");
         refused("/usr/lib/tmpfiles.d/x.conf", "d '/run/a b'", "which no grant can name");
         refused("/usr/lib/tmpfiles.d/x.conf", "d /r\\x75n/x", "escapes");
+        refused("/usr/lib/tmpfiles.d/x.conf", "f \"/e\"tc/ld.so.preload", "quotes inside");
         refused("/usr/lib/tmpfiles.d/x.conf", "d", "1:1 has a line without a path");
     }
 
@@ -92,9 +97,10 @@ mod tests {
 
     #[test]
     fn users_and_groups_are_named() {
-        let text = "u acme - \"Acme daemon\"\nm acme kvm\ng \"render\" -\n";
+        let text = "u acme - \"Acme daemon\"\nm acme kvm\ng render -\n";
         let wanted = ["1:3 sysusers:acme", "2:3 sysusers:acme", "2:8 sysusers:kvm", "3:3 sysusers:render"];
         grants("/usr/lib/sysusers.d/x.conf", text, &wanted);
         refused("/usr/lib/sysusers.d/x.conf", "u", "without a name");
+        refused("/usr/lib/sysusers.d/x.conf", "\"m\" acme docker", "quotes or escapes");
     }
 }

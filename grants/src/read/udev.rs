@@ -2,6 +2,7 @@
 
 use spec::{GrantKind, TreePath};
 
+use super::kernel::dotted;
 use crate::text::{self, CommentsInside, Joined, joined};
 use crate::{At, Needs};
 
@@ -46,21 +47,36 @@ fn judge(path: &TreePath, token: &Token, needs: &mut Needs) {
     let Token { key, attribute, compares, value, at } = token;
     let at = Some(*at);
     let run = |needs: &mut Needs| match program(value) {
-        "" => {}
-        program => needs.add(path, at, GrantKind::UdevRun, program),
+        Some("") => {}
+        Some(program) => needs.add(path, at, GrantKind::UdevRun, program),
+        None => needs.refuse(
+            path,
+            at,
+            "runs a program whose name has quotes or escapes inside",
+            "write it plainly",
+        ),
     };
     match (key.as_str(), attribute.as_str()) {
-        ("PROGRAM", _) | ("RUN", _) | ("IMPORT", "program") => run(needs),
+        // What a file says becomes properties, which can start units and load modules.
+        ("PROGRAM", _) | ("RUN", _) | ("IMPORT", "program" | "file") => run(needs),
         // Of the built-in commands only this one acts outside of udev's database.
-        ("IMPORT", "builtin") if program(value) == "kmod" => run(needs),
+        ("IMPORT", "builtin") if program(value) == Some("kmod") => run(needs),
+        ("ATTR", place) if !compares && (place.contains("..") || place.starts_with(['/', '['])) => {
+            needs.refuse(
+                path,
+                at,
+                "sets an attribute of something else than its device",
+                "name one of the device",
+            );
+        }
         ("ENV", "SYSTEMD_WANTS" | "SYSTEMD_USER_WANTS") if !compares => {
-            for unit in value.split_whitespace() {
+            for unit in value.split_ascii_whitespace() {
                 needs.add(path, at, GrantKind::Units, unit);
             }
         }
         // What it is set to is what the next rule has loaded (rules.d/80-drivers.rules of systemd).
         ("ENV", "MODALIAS") if !compares => needs.add(path, at, GrantKind::UdevRun, "kmod"),
-        ("SYSCTL", key) if !compares => needs.add(path, at, GrantKind::Sysctl, &key.replace('/', ".")),
+        ("SYSCTL", key) if !compares => needs.add(path, at, GrantKind::Sysctl, &dotted(key)),
         (key, _) if KEYS.contains(&key) => {}
         (key, _) => {
             let what = format!("has the key {:?}, which udev does not know", text::excerpt(key));
@@ -100,12 +116,16 @@ const KEYS: [&str; 26] = [
 ];
 
 /// The first word of a command, which may be in single quotes.
-fn program(command: &str) -> &str {
+fn program(command: &str) -> Option<&str> {
     let command = command.trim_start();
-    match command.strip_prefix('\'') {
-        Some(quoted) => quoted.split('\'').next().unwrap_or_default(),
-        None => command.split_whitespace().next().unwrap_or_default(),
-    }
+    let word = match command.strip_prefix('\'') {
+        Some(quoted) => {
+            let (inside, behind) = quoted.split_once('\'')?;
+            (behind.is_empty() || behind.starts_with(' ')).then_some(inside)?
+        }
+        None => command.split_ascii_whitespace().next().unwrap_or_default(),
+    };
+    (!word.contains(['\'', '"', '\\'])).then_some(word)
 }
 
 struct Scan<'l> {
@@ -251,6 +271,10 @@ IMPORT{program}="ata_id --export $devnode", IMPORT{builtin}="usb_id", IMPORT{bui
     #[test]
     fn what_is_not_understood_is_refused() {
         for (text, wanted) in [
+            ("RUN+=\"'/usr/bin'/sh -c x\"", "quotes or escapes inside"),
+            ("ATTR{../../x}=\"y\"", "something else than its device"),
+            ("ATTR{[module/kvm]x}=\"y\"", "something else than its device"),
+            ("\u{a0}# x", "is none"),
             ("KERNEL", "1:1 has a key without an operator"),
             ("KERNEL==x", "has a value without quotes"),
             ("KERNEL==\"x", "has a value without an end"),
