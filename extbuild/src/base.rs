@@ -193,7 +193,7 @@ fn write(
         version: plan.manifest.version.clone(),
         arch: plan.kernel.arch,
         kernel: plan.kernel.release.clone(),
-        root: BaseImage { digest: packed.digest, size: packed.size },
+        root: BaseImage { digest: packed.digest, size: packed.size, verity: packed.verity },
         boot_modules: plan.boot_modules.iter().map(|module| module.facts.name.clone()).collect(),
     };
     let image = plan.kernel.image()?;

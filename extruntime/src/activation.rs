@@ -17,7 +17,7 @@ pub(crate) const SYSROOT: &str = "/sysroot";
 pub(crate) const BASE: &str = "/run/tenon/base";
 /// Where the module index of base and extensions is written, as a layer.
 pub(crate) const INDEX: &str = "/run/tenon/index";
-/// Where extensions appear by themselves: numbered, for all names together must fit the one page of mount options.
+/// Where extensions appear by themselves, numbered.
 const LAYERS: &str = "/run/tenon/l";
 /// Where systemd and others look for modules to load (modules-load.d(5)); `/run` outlives the initramfs.
 const LOAD: &str = "/run/modules-load.d/tenon.conf";
@@ -50,11 +50,11 @@ pub enum Step {
         /// A name on each line.
         text: String,
     },
-    /// Lay the directories over each other, the first on top, read-only.
+    /// Lay layers over each other, the first on top, read-only.
     Overlay {
         /// The layers.
-        layers: Vec<PathBuf>,
-        /// The new root.
+        layers: Vec<Below>,
+        /// Where they appear together.
         at: PathBuf,
     },
     /// Show the base as it is.
@@ -62,6 +62,15 @@ pub enum Step {
         /// The new root.
         at: PathBuf,
     },
+}
+
+/// A layer of an overlay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Below {
+    /// The extension at this place among the admitted ones, and its name for people.
+    Extension(usize, ExtensionName),
+    /// A directory that nobody but us can have changed.
+    Directory(PathBuf),
 }
 
 /// The steps from a mounted base to the root of the running system.
@@ -73,13 +82,14 @@ impl Activation {
     /// their order decides nothing, since no two have a file in common. The index is on top: it replaces that of the base.
     pub fn plan<L>(base: &BaseFacts, admitted: &[&Admitted<L>]) -> Result<Activation, IndexError> {
         let mut steps = Vec::new();
-        let mut layers = vec![PathBuf::from(INDEX)];
+        let mut layers = vec![Below::Directory(INDEX.into())];
         for (extension, admitted) in admitted.iter().enumerate() {
             let at = Path::new(LAYERS).join(extension.to_string());
-            layers.push(at.clone());
-            steps.push(Step::Attach { extension, name: admitted.name().clone(), at });
+            let name = admitted.name().clone();
+            layers.push(Below::Extension(extension, name.clone()));
+            steps.push(Step::Attach { extension, name, at });
         }
-        layers.push(PathBuf::from(BASE));
+        layers.push(Below::Directory(BASE.into()));
         steps.push(index(base, admitted)?);
         steps.push(Step::Overlay { layers, at: PathBuf::from(SYSROOT) });
         steps.extend(load(admitted));
@@ -140,10 +150,19 @@ impl fmt::Display for Step {
                 write!(f, "ask for modules in {}: {}", file.display(), text.trim_end().replace('\n', ", "))
             }
             Step::Overlay { layers, at } => {
-                let layers: Vec<_> = layers.iter().map(|layer| layer.display().to_string()).collect();
+                let layers: Vec<_> = layers.iter().map(Below::to_string).collect();
                 write!(f, "overlay {} at {}", layers.join(" over "), at.display())
             }
             Step::Alone { at } => write!(f, "mount the base alone at {}", at.display()),
+        }
+    }
+}
+
+impl fmt::Display for Below {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Below::Extension(_, name) => write!(f, "{name}"),
+            Below::Directory(directory) => write!(f, "{}", directory.display()),
         }
     }
 }

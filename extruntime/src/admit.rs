@@ -19,6 +19,7 @@ use spec::{Digest, ExtensionName, Grant, Reason, Version};
 use squash::Promise;
 
 use crate::content::Expected;
+use crate::crew;
 use crate::facts::BaseFacts;
 use crate::image::ImageError;
 
@@ -138,10 +139,13 @@ pub struct Judgement<L>(Vec<Verdict<L>>);
 /// Judges every extension of the machine config. One that is refused takes nothing along but those that require it.
 ///
 /// `open` is called for images whose manifest a trusted key has signed. It reads them, and refuses those whose bytes
-/// are not the ones that were signed.
-pub fn judge<L>(grounds: &Grounds, open: impl Fn(Unopened<'_>) -> Result<L, ImageError>) -> Judgement<L> {
-    let wanted = &grounds.config.extensions;
-    let examined = wanted.iter().map(|wanted| examine::examine(wanted, grounds, &open)).collect();
+/// are not the ones that were signed. That is most of the work, so it is done for several at the same time; what the
+/// others are decides nothing before all have been looked at.
+pub fn judge<L: Send>(
+    grounds: &Grounds,
+    open: impl Fn(Unopened<'_>) -> Result<L, ImageError> + Sync,
+) -> Judgement<L> {
+    let examined = crew::each(&grounds.config.extensions, |wanted| examine::examine(wanted, grounds, &open));
     Judgement(settle(examined, grounds))
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use kabi::index::IndexError;
 use spec::{Diagnose, Outcome};
 
-use crate::activation::{Activation, BASE, Step};
+use crate::activation::{Activation, BASE, Below, Step};
 use crate::admit::Admitted;
 use crate::cannot::{Cannot, cannot};
 use crate::layer::Layer;
@@ -23,7 +24,11 @@ fn run_step(step: &Step, admitted: &[&Admitted<Layer>]) -> Result<(), Cannot> {
         Step::Attach { extension, name: _, at } => admitted[*extension].layer().attach(at),
         Step::Index { at, directory, files } => write_index(at, directory, files),
         Step::Overlay { layers, at } => {
-            let layers: Vec<&Path> = layers.iter().map(PathBuf::as_path).collect();
+            let open = |layer: &Below| match layer {
+                Below::Extension(extension, _) => admitted[*extension].layer().root(),
+                Below::Directory(directory) => mounts::open_directory(directory),
+            };
+            let layers: Vec<OwnedFd> = layers.iter().map(open).collect::<Result<_, _>>()?;
             mounts::overlay(&layers, at)
         }
         Step::Load { file, text } => write(file, text.as_bytes()),

@@ -3,17 +3,19 @@
 use std::path::Path;
 
 use spec::artifact::limits;
-use spec::base::{BaseDescription, BaseDescriptionError};
+use spec::base::{BaseDescription, BaseDescriptionError, BaseImage};
 use spec::boot::{initramfs, medium as places};
 use spec::{Diagnose, Outcome};
 
 use crate::activation::BASE;
 use crate::cannot::Cannot;
-use crate::content::{ContentError, Expected};
+use crate::content::Expected;
+use crate::files;
+use crate::held::Means;
+use crate::image::ImageError;
 use crate::layer::Layer;
 use crate::log::Log;
 use crate::running::{Running, RunningError};
-use crate::{files, sealed};
 
 /// A base whose root is mounted at [`BASE`].
 #[derive(Debug)]
@@ -36,14 +38,19 @@ pub(crate) fn parse(path: &Path) -> Result<BaseDescription, BaseError> {
 }
 
 /// Checks the root image on the medium against the description and mounts it.
-pub(crate) fn mount(description: BaseDescription, medium: &Path, log: &Log) -> Result<Base, BaseError> {
+pub(crate) fn mount(
+    description: BaseDescription,
+    medium: &Path,
+    means: &Means,
+    log: &Log,
+) -> Result<Base, BaseError> {
     let kernel = Running::look()?;
     let file = files::open(&medium.join(places::ROOT))?;
-    let expected = Expected { digest: description.root.digest, size: description.root.size };
-    let image = sealed::seal(&file, &expected).map_err(BaseError::Root)?;
-    let root = Layer::base(image)?;
+    let BaseImage { digest, size, verity } = description.root;
+    let root = Layer::base(&file, &Expected { digest, size, verity }, means).map_err(BaseError::Root)?;
     root.attach(Path::new(BASE))?;
-    log.say(&format!("base {} {}, {} bytes, is whole", description.name, description.version, expected.size));
+    let BaseDescription { name, version, .. } = &description;
+    log.say(&format!("base {name} {version}, {size} bytes, is {}", root.held()));
     Ok(Base { description, kernel, _root: root })
 }
 
@@ -61,7 +68,7 @@ pub enum BaseError {
     Kernel(#[from] RunningError),
     /// The root image is another one.
     #[error("the root image {} of the medium is not the one that this initramfs is for", places::ROOT)]
-    Root(#[source] ContentError),
+    Root(#[source] ImageError),
 }
 
 impl Diagnose for BaseError {

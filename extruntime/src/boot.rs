@@ -14,6 +14,7 @@ use crate::base::{self, Base, BaseError};
 use crate::cannot::Cannot;
 use crate::cmdline::Arguments;
 use crate::grounds;
+use crate::held::{Means, Way};
 use crate::layer::Layer;
 use crate::log::Log;
 use crate::medium::{self, MediumError};
@@ -24,7 +25,7 @@ pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootE
     let description = base::describe()?;
     early::load_modules(&description.boot_modules, log);
     let medium = medium::mount(arguments, log)?;
-    let status = assemble(description, medium, log)?;
+    let status = assemble(description, medium, &Means::find(arguments.images), log)?;
     status::publish(&status, log);
     Ok(switch::into(Path::new(SYSROOT), &arguments.init)?)
 }
@@ -33,32 +34,34 @@ pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootE
 /// that an init would be started in. Changes mounts, so it is for a mount namespace and a root directory of one's own.
 #[doc(hidden)]
 pub fn rehearse() -> Result<Status, impl Diagnose> {
-    base::describe()
-        .map_err(BootError::from)
-        .and_then(|description| assemble(description, Path::new(medium::MEDIUM), &Log::none()))
+    base::describe().map_err(BootError::from).and_then(|description| {
+        assemble(description, Path::new(medium::MEDIUM), &Means::find(Way::Copy), &Log::none())
+    })
 }
 
-fn assemble(description: BaseDescription, medium: &Path, log: &Log) -> Result<Status, BootError> {
-    let base = base::mount(description, medium, log)?;
-    put_together(&base, medium, log)
+fn assemble(
+    description: BaseDescription,
+    medium: &Path,
+    means: &Means,
+    log: &Log,
+) -> Result<Status, BootError> {
+    let base = base::mount(description, medium, means, log)?;
+    put_together(&base, medium, means, log)
 }
 
-/// Makes the root of the running system, with every extension that may be in it.
-fn put_together(base: &Base, medium: &Path, log: &Log) -> Result<Status, BootError> {
+/// Makes the root of the running system, with every extension that may be in it. Images are held, checked and mounted
+/// before anything is decided.
+fn put_together(base: &Base, medium: &Path, means: &Means, log: &Log) -> Result<Status, BootError> {
     let (config, mut notes) = grounds::machine_config(medium);
     let judgement = match grounds::at_boot(config.clone(), medium, base) {
         Ok(grounds) => {
             notes.extend_from_slice(grounds.trust.notes());
-            activate(judge_images(&grounds), &grounds, log)?
+            let judgement = judge(&grounds, |image| Layer::extension(&image, means));
+            activate(judgement, &grounds, log)?
         }
         Err(error) => leave_alone(Judgement::all_refused(&config.extensions, &error.reason()))?,
     };
     Ok(status::of(&judgement, &base.description, &base.kernel.release, notes))
-}
-
-/// Judges with the door of the boot: an image is sealed, checked and mounted before anything is decided.
-fn judge_images(grounds: &Grounds) -> Judgement<Layer> {
-    judge(grounds, |image| Layer::extension(&image.file, &image.expected, image.promise, image.grants))
 }
 
 /// Puts the root together. What cannot be done with extensions is done without.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use spec::boot::medium;
 
+use crate::held::Way;
+
 /// How long the medium may take to appear: USB sticks and RAID controllers need tens of seconds.
 const MEDIUM_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -16,6 +18,8 @@ pub(crate) struct Arguments {
     pub(crate) timeout: Duration,
     /// `tenon.init=PATH`: what the new root starts.
     pub(crate) init: String,
+    /// `tenon.images=copy|verity`: how images are held first.
+    pub(crate) images: Way,
     /// `tenon.emergency=halt|reboot`: what follows an error that ends the boot.
     pub(crate) emergency: Emergency,
     /// Arguments with our prefix that mean nothing, for the log.
@@ -37,6 +41,7 @@ impl Default for Arguments {
             medium: medium::VOLUME.to_owned(),
             timeout: MEDIUM_TIMEOUT,
             init: "/sbin/init".to_owned(),
+            images: Way::Copy,
             emergency: Emergency::Reboot,
             unknown: Vec::new(),
         }
@@ -55,6 +60,8 @@ impl Arguments {
                     arguments.timeout = Duration::from_secs(seconds.parse().unwrap_or_default());
                 }
                 Some(("init", path)) if path.starts_with('/') => arguments.init = path.to_owned(),
+                Some(("images", "copy")) => arguments.images = Way::Copy,
+                Some(("images", "verity")) => arguments.images = Way::Verity,
                 Some(("emergency", "halt")) => arguments.emergency = Emergency::Halt,
                 Some(("emergency", "reboot")) => arguments.emergency = Emergency::Reboot,
                 _ => arguments.unknown.push(word),
@@ -86,11 +93,12 @@ mod tests {
     #[test]
     fn our_arguments_are_found_among_the_kernels() {
         let line = "BOOT_IMAGE=/vmlinuz console=ttyS0 tenon.medium=OTHER tenon.timeout=5 quiet \
-                    tenon.init=/usr/bin/sh tenon.emergency=halt\n";
+                    tenon.init=/usr/bin/sh tenon.emergency=halt tenon.images=verity\n";
         let expected = Arguments {
             medium: "OTHER".into(),
             timeout: Duration::from_secs(5),
             init: "/usr/bin/sh".into(),
+            images: Way::Verity,
             emergency: Emergency::Halt,
             unknown: vec![],
         };
@@ -112,6 +120,7 @@ mod tests {
             "tenon.timeout=-1",
             "tenon.init=sh",
             "tenon.emergency=shell",
+            "tenon.images=loop",
             "tenon.medium=",
         ];
         let arguments = Arguments::parse(&wrong.join(" "));

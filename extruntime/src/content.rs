@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 
 use spec::defence::{self, Threat};
+use spec::verity::VerityFacts;
 use spec::{Diagnose, Digest, Outcome, ReasonCode};
 
 /// Read and hashed at a time.
@@ -15,6 +16,8 @@ pub struct Expected {
     pub digest: Digest,
     /// Size in bytes.
     pub size: u64,
+    /// What stands for each of its blocks, if it has a hash tree.
+    pub verity: Option<VerityFacts>,
 }
 
 /// Copies `source` to `sink` and hashes what it copies. The copy is worth nothing when this fails.
@@ -125,7 +128,7 @@ mod tests {
     use super::*;
 
     fn expected(bytes: &[u8]) -> Expected {
-        Expected { digest: Digest::of(bytes), size: bytes.len() as u64 }
+        Expected { digest: Digest::of(bytes), size: bytes.len() as u64, verity: None }
     }
 
     #[test]

@@ -23,7 +23,10 @@ use squash::{Content, Mode, Node, Promise, Tree};
 use tempfile::TempDir;
 use world::{Extension, World};
 
+use crate::admit::Unopened;
 use crate::content::Expected;
+use crate::held::{Means, Way};
+use crate::image::ImageError;
 use crate::layer::Layer;
 use crate::{boot, mounts};
 
@@ -52,15 +55,21 @@ fn alone(name: &str) -> bool {
 }
 
 fn expected(bytes: &[u8]) -> Expected {
-    Expected { digest: Digest::of(bytes), size: bytes.len() as u64 }
+    Expected { digest: Digest::of(bytes), size: bytes.len() as u64, verity: None }
 }
 
 /// Opens an image as that of an extension.
 fn open(image: &[u8], listing: &Listing) -> Result<Layer, ReasonCode> {
     let facts = ContentFacts { inodes: 1000, bytes: 1 << 20 };
     let promise = Promise { facts: &facts, listing };
-    Layer::extension(&world::open(image), &expected(image), promise, &world::plain_grants())
-        .map_err(|error| error.reason().code)
+    layer(world::open(image), image, promise).map_err(|error| error.reason().code)
+}
+
+/// Opens a file, which must have these bytes, as the image of an extension.
+fn layer(file: File, image: &[u8], promise: Promise<'_>) -> Result<Layer, ImageError> {
+    let grants = world::plain_grants();
+    let image = Unopened { file, expected: expected(image), promise, grants: &grants };
+    Layer::extension(&image, &Means::find(Way::Copy))
 }
 
 #[test]
@@ -80,7 +89,7 @@ fn what_was_sealed_is_what_is_served() {
 
     let source = File::open(&file).unwrap();
     let promise = Promise { facts: &tree.facts(), listing: &tree.listing() };
-    let layer = Layer::extension(&source, &expected(&image), promise, &world::plain_grants()).unwrap();
+    let layer = layer(source, &image, promise).unwrap();
     let writer = File::options().write(true).open(&file).unwrap();
     writer.write_all_at(&vec![0; image.len()], 0).unwrap();
     let at = dir.path().join("layer");

@@ -1,47 +1,86 @@
 //! Images as mounted layers: the base, and extensions that kept the promise of their listing.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use spec::Grant;
 use spec::defence::{self, Threat};
-use squash::Promise;
+use squash::image::{Source, Unreadable};
+use squash::{BrokenPromise, Promise};
 
+use crate::admit::Unopened;
 use crate::cannot::Cannot;
 use crate::content::Expected;
+use crate::held::{Held, Means};
 use crate::image::ImageError;
 use crate::mounts::Detached;
-use crate::sealed::{self, Image};
 
-/// A mounted layer. It holds the very file that was hashed, and no path led from the one to the other.
+/// A mounted layer. Nothing but the bytes that were judged is mounted, and no path led from the one to the other.
 #[derive(Debug)]
 pub struct Layer {
-    _image: Image,
+    image: Held,
     mount: Detached,
 }
 
 impl Layer {
     /// Mounts the image of the base, whose content is the base's own business.
-    pub(crate) fn base(image: Image) -> Result<Layer, Cannot> {
-        Ok(Layer { mount: Detached::squashfs(&image)?, _image: image })
+    pub(crate) fn base(source: &File, expected: &Expected, means: &Means) -> Result<Layer, ImageError> {
+        match means.hold(source, expected)? {
+            // A copy says which image it is, if it is another one.
+            held @ Held::Verity(_) => {
+                Layer::mounted(held).or_else(|_| Layer::mounted(means.copy(source, expected)?))
+            }
+            held => Layer::mounted(held),
+        }
     }
 
-    /// Seals the image of an extension, holds it against what was signed, and mounts it.
-    pub(crate) fn extension(
-        source: &File,
-        expected: &Expected,
-        promise: Promise<'_>,
-        grants: &[Grant],
-    ) -> Result<Layer, ImageError> {
-        let image = sealed::seal(source, expected)?;
-        if defence::stands(Threat::C8) {
-            grants::of_image(&promise.check(image.file())?).check(grants)?;
+    /// Holds the image of an extension, compares it with what was signed, and mounts it.
+    pub(crate) fn extension(image: &Unopened<'_>, means: &Means) -> Result<Layer, ImageError> {
+        let Unopened { file, expected, promise, grants } = image;
+        let held = means.hold(file, expected)?;
+        match check(held.source(), promise, grants) {
+            Ok(()) => Layer::mounted(held),
+            // Blocks that are not those that were signed cannot be read. A copy says which image it is instead.
+            Err(error) if matches!(held, Held::Verity(_)) && is_unreadable(&error) => {
+                let held = means.copy(file, expected)?;
+                check(held.source(), promise, grants)?;
+                Layer::mounted(held)
+            }
+            Err(error) => Err(error),
         }
-        Ok(Layer { mount: Detached::squashfs(&image)?, _image: image })
+    }
+
+    fn mounted(image: Held) -> Result<Layer, ImageError> {
+        Ok(Layer { mount: image.mount()?, image })
+    }
+
+    /// How its bytes are held, for a person, to be said after "is".
+    pub(crate) fn held(&self) -> &'static str {
+        match self.image {
+            Held::Sealed(_) => "whole, and copied into memory",
+            Held::Verity(_) => "opened through dm-verity",
+        }
     }
 
     /// Makes the layer appear at a directory.
     pub(crate) fn attach(&self, at: &Path) -> Result<(), Cannot> {
         self.mount.attach(at)
     }
+
+    /// Its root directory.
+    pub(crate) fn root(&self) -> Result<OwnedFd, Cannot> {
+        self.mount.root()
+    }
+}
+
+fn check(image: &dyn Source, promise: &Promise<'_>, grants: &[Grant]) -> Result<(), ImageError> {
+    if defence::stands(Threat::C8) {
+        grants::of_image(&promise.check(image)?).check(grants)?;
+    }
+    Ok(())
+}
+
+fn is_unreadable(error: &ImageError) -> bool {
+    matches!(error, ImageError::Contents(BrokenPromise::Unreadable(Unreadable::Read(_))))
 }

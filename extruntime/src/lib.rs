@@ -19,10 +19,12 @@ pub mod cannot;
 mod cli;
 mod cmdline;
 pub mod content;
+mod crew;
 mod early;
 pub mod facts;
 mod files;
 pub mod grounds;
+mod held;
 pub mod image;
 mod init;
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod sealed;
 mod status;
 mod switch;
 mod sys;
+mod verity;
 
 #[doc(hidden)]
 pub use boot::rehearse;

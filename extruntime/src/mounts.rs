@@ -2,27 +2,32 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags, open, openat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create, fsconfig_set_fd,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, mount_bind, mount_move, mount_remount,
     move_mount,
 };
 
 use crate::cannot::{Cannot, cannot};
-use crate::sealed::Image;
-use crate::sys::loopdev::LoopDevice;
 
 /// What holds for the overlay, and thereby for every file of the running system. Flags of the layers below an overlay
 /// mean nothing for files seen through it.
 const LOCKED: MountFlags = MountFlags::RDONLY.union(MountFlags::NOSUID).union(MountFlags::NODEV);
+/// The same, for fsmount(2).
+const LOCKED_ATTRIBUTES: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY
+    .union(MountAttrFlags::MOUNT_ATTR_NOSUID)
+    .union(MountAttrFlags::MOUNT_ATTR_NODEV);
+/// How layers are opened: what overlayfs needs of them, and nothing that is no directory.
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// Options for an overlay of untrusted layers (Linux Documentation/filesystems/overlayfs.rst, "Metadata only copy up"
 /// and "redirect_dir"): no layer can point into another one.
-const OVERLAY_OPTIONS: &str = "redirect_dir=nofollow,metacopy=off";
+const OVERLAY_OPTIONS: [(&str, &str); 2] = [("redirect_dir", "nofollow"), ("metacopy", "off")];
 /// mount(2) takes one page of options, and its last byte is a NUL (fs/namespace.c, `copy_mount_options`).
 const OPTIONS_MAX: usize = 4095;
 
@@ -31,19 +36,19 @@ const OPTIONS_MAX: usize = 4095;
 pub(crate) struct Detached(OwnedFd);
 
 impl Detached {
-    /// Mounts the squashfs of a sealed image.
-    pub(crate) fn squashfs(image: &Image) -> Result<Detached, Cannot> {
-        let device = LoopDevice::attach(image).map_err(cannot("attach an image to", "a loop device"))?;
-        let node = device.path();
+    /// Mounts the squashfs on a block device.
+    pub(crate) fn squashfs(node: &Path) -> Result<Detached, Cannot> {
         let failed = |errno: Errno| cannot("mount the squashfs on", node.display())(errno);
         let context = fsopen("squashfs", FsOpenFlags::FSOPEN_CLOEXEC).map_err(failed)?;
         fsconfig_set_string(&context, "source", node).map_err(failed)?;
         fsconfig_set_flag(&context, "ro").map_err(failed)?;
         fsconfig_create(&context).map_err(failed)?;
-        let locked = MountAttrFlags::MOUNT_ATTR_RDONLY
-            | MountAttrFlags::MOUNT_ATTR_NOSUID
-            | MountAttrFlags::MOUNT_ATTR_NODEV;
-        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, locked).map(Detached).map_err(failed)
+        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, LOCKED_ATTRIBUTES).map(Detached).map_err(failed)
+    }
+
+    /// Opens its root directory.
+    pub(crate) fn root(&self) -> Result<OwnedFd, Cannot> {
+        openat(&self.0, ".", DIRECTORY, Mode::empty()).map_err(cannot("open", "the root of an image"))
     }
 
     /// Makes it appear at a directory, which is created if need be.
@@ -70,16 +75,44 @@ pub(crate) fn medium(device: &Path, at: &Path) -> Result<(), Cannot> {
         .map_err(cannot("mount the ISO 9660 file system of", device.display()))
 }
 
-/// Lays `layers` over each other, the first on top.
-pub(crate) fn overlay(layers: &[&Path], at: &Path) -> Result<(), Cannot> {
+/// Lays `layers` over each other, the first on top. They are directories that are open, so that no path is looked up.
+pub(crate) fn overlay(layers: &[OwnedFd], at: &Path) -> Result<(), Cannot> {
     make_directory(at)?;
-    let paths: Vec<_> = layers.iter().map(|layer| layer.display().to_string()).collect();
-    let options = format!("lowerdir={},{OVERLAY_OPTIONS}", paths.join(":"));
-    let failed = cannot("mount the overlay at", at.display());
-    if options.len() > OPTIONS_MAX {
-        return Err(failed(Errno::TOOBIG));
+    // Layers by file descriptor are new in Linux 6.13.
+    let mounted = overlay_by_descriptors(layers, at).or_else(|_| overlay_by_links(layers, at));
+    mounted.map_err(cannot("mount the overlay at", at.display()))
+}
+
+fn overlay_by_descriptors(layers: &[OwnedFd], at: &Path) -> Result<(), Errno> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&context, "source", "tenon")?;
+    for layer in layers {
+        fsconfig_set_fd(&context, "lowerdir+", layer)?;
     }
-    mount("tenon", at, "overlay", LOCKED, &*c_string(&options)).map_err(failed)
+    for (option, value) in OVERLAY_OPTIONS {
+        fsconfig_set_string(&context, option, value)?;
+    }
+    fsconfig_create(&context)?;
+    let mount = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, LOCKED_ATTRIBUTES)?;
+    move_mount(&mount, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+/// The same by way of the links that lead from numbers to open files (proc_pid_fd(5)).
+fn overlay_by_links(layers: &[OwnedFd], at: &Path) -> Result<(), Errno> {
+    let links: Vec<_> = layers.iter().map(|layer| format!("/proc/self/fd/{}", layer.as_raw_fd())).collect();
+    let mut options = format!("lowerdir={}", links.join(":"));
+    for (option, value) in OVERLAY_OPTIONS {
+        options += &format!(",{option}={value}");
+    }
+    if options.len() > OPTIONS_MAX {
+        return Err(Errno::TOOBIG);
+    }
+    mount("tenon", at, "overlay", LOCKED, &*c_string(&options))
+}
+
+/// Opens a directory, following no link at its end.
+pub(crate) fn open_directory(directory: &Path) -> Result<OwnedFd, Cannot> {
+    open(directory, DIRECTORY, Mode::empty()).map_err(cannot("open", directory.display()))
 }
 
 /// Mounts an empty file system in memory, to be filled and locked.

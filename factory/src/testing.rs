@@ -170,7 +170,7 @@ fn description(root: &[u8]) -> BaseDescription {
         version: "12.0.0".parse().unwrap(),
         arch: Arch::Amd64,
         kernel: "6.1.0-56-cloud-amd64".parse().unwrap(),
-        root: BaseImage { digest: Digest::of(root), size: root.len() as u64 },
+        root: BaseImage { digest: Digest::of(root), size: root.len() as u64, verity: None },
         boot_modules: vec!["sr_mod".parse().unwrap(), "isofs".parse().unwrap()],
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::verity::VerityFacts;
 use crate::{Arch, Diagnose, Digest, ExtensionName, KernelRelease, ModuleName, Outcome, Version};
 
 /// Where the base image holds its own facts; extensions may not go there.
@@ -60,6 +61,9 @@ pub struct BaseImage {
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
+    /// How it is opened through dm-verity; none if it has no hash tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verity: Option<VerityFacts>,
 }
 
 /// The layout of [`BaseDescription`] that this version writes and reads.

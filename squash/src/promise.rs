@@ -2,8 +2,6 @@
 //!
 //! Whoever signs asks, and the boot before it mounts, so that the kernel's squashfs never sees one that breaks a rule.
 
-use std::fs::File;
-
 use spec::artifact::ContentFacts;
 use spec::content::{Complaint, check_link};
 use spec::defence::{self, Threat};
@@ -11,7 +9,7 @@ use spec::listing::{Kind as Listed, Listing};
 use spec::{Diagnose, Outcome, TreePath};
 
 use crate::Image;
-use crate::image::{Entry, Finding, Kind, Limits, Unreadable};
+use crate::image::{Entry, Finding, Kind, Limits, Source, Unreadable};
 
 /// Permissions of every directory: the base or another extension may have it too, and the topmost layer decides, so it
 /// must not take any away or add one.
@@ -28,7 +26,7 @@ pub struct Promise<'a> {
 
 impl Promise<'_> {
     /// Opens the image, and holds its metadata against the promise.
-    pub fn check<'f>(&self, image: &'f File) -> Result<Image<'f>, BrokenPromise> {
+    pub fn check<'s>(&self, image: &'s dyn Source) -> Result<Image<'s>, BrokenPromise> {
         let limits = match defence::stands(Threat::C9) {
             true => Limits::of(self.facts),
             false => Limits::default(),

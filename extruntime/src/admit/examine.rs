@@ -98,7 +98,7 @@ fn read<L>(
     let record = artifact.kabi.as_deref().map(Record::parse).transpose()?.unwrap_or_default();
     let image = &artifact.image;
     let file = grounds.store.open_blob(&image.digest)?;
-    let expected = Expected { digest: image.digest, size: image.size };
+    let expected = Expected { digest: image.digest, size: image.size, verity: artifact.config.verity };
     let promise = Promise { facts: &artifact.config.content, listing: &artifact.paths };
     let grants = &artifact.config.grants;
     let layer = open(Unopened { file, expected, promise, grants })?;

@@ -217,7 +217,7 @@ impl World {
             version: "1.0.0".parse().unwrap(),
             arch: Arch::Amd64,
             kernel: running().parse().unwrap(),
-            root: BaseImage { digest: Digest::of(&image), size: image.len() as u64 },
+            root: BaseImage { digest: Digest::of(&image), size: image.len() as u64, verity: None },
             boot_modules: Vec::new(),
         };
         fs::create_dir_all(root.join("tenon")).unwrap();
