@@ -14,6 +14,7 @@ use catalog::Layout;
 use kabi::{Fits, Record};
 use signing::{Approval, Cleared, Trust, Verified};
 use spec::artifact::ExtensionConfig;
+use spec::listing::Listing;
 use spec::machine::{ExtensionsConfig, Wanted};
 use spec::{Digest, ExtensionName, Grant, Reason, Version};
 use squash::Promise;
@@ -42,6 +43,8 @@ pub struct Grounds {
 /// An image that has been approved and not been opened.
 #[derive(Debug)]
 pub struct Unopened<'a> {
+    /// The extension, for people.
+    pub name: &'a ExtensionName,
     /// The file of the image; its bytes are not checked yet.
     pub file: File,
     /// What the bytes must be.
@@ -64,6 +67,7 @@ pub struct Unopened<'a> {
 pub struct Admitted<L> {
     cleared: Cleared,
     config: ExtensionConfig,
+    listing: Listing,
     record: Record,
     fits: Fits,
     layer: L,
@@ -83,6 +87,11 @@ impl<L> Admitted<L> {
     /// Its signed facts.
     pub fn config(&self) -> &ExtensionConfig {
         &self.config
+    }
+
+    /// Its paths.
+    pub fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     /// Its modules.
@@ -205,7 +214,7 @@ impl<L> Verdict<L> {
 
 impl<L> Admitted<L> {
     fn withdraw(self, reason: Reason) -> Refused {
-        let Admitted { cleared, config, record: _, fits: _, layer: _ } = self;
+        let Admitted { cleared, config, .. } = self;
         Refused::known(&cleared, config, vec![reason])
     }
 }

@@ -5,34 +5,64 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use kabi::index::IndexError;
 use spec::{Diagnose, Outcome};
 
-use crate::activation::{Activation, BASE, Below, Step};
+use crate::activation::{Activation, ActivationError, Below, Step};
 use crate::admit::Admitted;
 use crate::cannot::{Cannot, cannot};
+use crate::clock::Clock;
 use crate::layer::Layer;
-use crate::mounts;
+use crate::mounts::{self, Detached};
+use crate::places::Run;
 
 /// Does the steps in order. `admitted` are the extensions that they were planned for.
-pub(crate) fn run(activation: &Activation, admitted: &[&Admitted<Layer>]) -> Result<(), ApplyError> {
-    activation.steps().iter().try_for_each(|step| run_step(step, admitted)).map_err(ApplyError::System)
+pub(crate) fn run(
+    activation: &Activation,
+    admitted: &[&Admitted<Layer>],
+    clock: &Clock,
+) -> Result<(), ApplyError> {
+    let mut doer = Doer { admitted, overlays: Vec::new() };
+    let run = |step: &Step| clock.time(&step.to_string(), || doer.run(step));
+    activation.steps().iter().try_for_each(run).map_err(ApplyError::System)
 }
 
-fn run_step(step: &Step, admitted: &[&Admitted<Layer>]) -> Result<(), Cannot> {
-    match step {
-        Step::Attach { extension, name: _, at } => admitted[*extension].layer().attach(at),
-        Step::Index { at, directory, files } => write_index(at, directory, files),
-        Step::Overlay { layers, at } => {
-            let open = |layer: &Below| match layer {
-                Below::Extension(extension, _) => admitted[*extension].layer().root(),
-                Below::Directory(directory) => mounts::open_directory(directory),
-            };
-            let layers: Vec<OwnedFd> = layers.iter().map(open).collect::<Result<_, _>>()?;
-            mounts::overlay(&layers, at)
+struct Doer<'a> {
+    admitted: &'a [&'a Admitted<Layer>],
+    /// Made, and not shown yet.
+    overlays: Vec<Detached>,
+}
+
+impl Doer<'_> {
+    fn run(&mut self, step: &Step) -> Result<(), Cannot> {
+        match step {
+            Step::Keep { directory, at } => mounts::keep(directory, at),
+            Step::Attach { extension, name: _, at } => self.admitted[*extension].layer().attach(at),
+            Step::Index { at, directory, files } => write_index(at, directory, files),
+            Step::Overlay { layers, at: _ } => {
+                let layers: Vec<OwnedFd> =
+                    layers.iter().map(|layer| self.open(layer)).collect::<Result<_, _>>()?;
+                self.overlays.push(Detached::overlay(&layers)?);
+                Ok(())
+            }
+            Step::Show { at, instead } => {
+                at.iter().zip(self.overlays.drain(..)).try_for_each(|(at, overlay)| {
+                    if instead.contains(at) { overlay.replace(at) } else { overlay.attach(at) }
+                })
+            }
+            Step::Uncover { at, kept } => mounts::uncover(at).and_then(|()| mounts::uncover(kept)),
+            Step::Forget { at } => mounts::forget(at),
+            Step::Load { file, text } => write(file, text.as_bytes()),
+            Step::Alone { at } => mounts::alone(&Run::base(), at),
         }
-        Step::Load { file, text } => write(file, text.as_bytes()),
-        Step::Alone { at } => mounts::alone(Path::new(BASE), at),
+    }
+
+    fn open(&self, layer: &Below) -> Result<OwnedFd, Cannot> {
+        match layer {
+            Below::Extension { extension, directory, .. } => {
+                self.admitted[*extension].layer().open(directory)
+            }
+            Below::Directory(directory) => mounts::open_directory(directory),
+        }
     }
 }
 
@@ -57,15 +87,22 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), Cannot> {
 pub(crate) enum ApplyError {
     #[error(transparent)]
     System(Cannot),
-    #[error("the modules cannot be indexed")]
-    Index(#[from] IndexError),
+    #[error(transparent)]
+    Plan(#[from] ActivationError),
 }
 
 impl Diagnose for ApplyError {
     fn outcome(&self) -> Outcome {
         match self {
             ApplyError::System(error) => error.outcome(),
-            ApplyError::Index(error) => error.outcome(),
+            ApplyError::Plan(error) => error.outcome(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            ApplyError::System(error) => error.hint(),
+            ApplyError::Plan(error) => error.hint(),
         }
     }
 }

@@ -7,7 +7,6 @@ use spec::base::{BaseDescription, BaseDescriptionError, BaseImage};
 use spec::boot::{initramfs, medium as places};
 use spec::{Diagnose, Outcome};
 
-use crate::activation::BASE;
 use crate::cannot::Cannot;
 use crate::content::Expected;
 use crate::files;
@@ -15,6 +14,7 @@ use crate::held::Means;
 use crate::image::ImageError;
 use crate::layer::Layer;
 use crate::log::Log;
+use crate::places::Run;
 use crate::running::{Running, RunningError};
 
 /// A base whose root is mounted at [`BASE`].
@@ -48,7 +48,7 @@ pub(crate) fn mount(
     let file = files::open(&medium.join(places::ROOT))?;
     let BaseImage { digest, size, verity } = description.root;
     let root = Layer::base(&file, &Expected { digest, size, verity }, means).map_err(BaseError::Root)?;
-    root.attach(Path::new(BASE))?;
+    root.attach(&Run::base())?;
     let BaseDescription { name, version, .. } = &description;
     log.say(&format!("base {name} {version}, {size} bytes, is {}", root.held()));
     Ok(Base { description, kernel, _root: root })

@@ -7,17 +7,19 @@ use spec::base::BaseDescription;
 use spec::status::Status;
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 
-use crate::activation::{Activation, SYSROOT};
+use crate::activation::{Activation, SYSROOT, Target};
 use crate::admit::{Grounds, Judgement, judge};
 use crate::apply::{self, ApplyError};
 use crate::base::{self, Base, BaseError};
 use crate::cannot::Cannot;
+use crate::clock::Clock;
 use crate::cmdline::Arguments;
 use crate::grounds;
 use crate::held::{Means, Way};
 use crate::layer::Layer;
 use crate::log::Log;
 use crate::medium::{self, MediumError};
+use crate::places::Run;
 use crate::{early, status, switch};
 
 /// Boots. Returns only with the error that ends the boot; a refused extension never is one.
@@ -61,7 +63,7 @@ fn put_together(base: &Base, medium: &Path, means: &Means, log: &Log) -> Result<
         }
         Err(error) => leave_alone(Judgement::all_refused(&config.extensions, &error.reason()))?,
     };
-    Ok(status::of(&judgement, &base.description, &base.kernel.release, notes))
+    Ok(status::of(&judgement, base.description.to_string(), &base.kernel.release, notes))
 }
 
 /// Puts the root together. What cannot be done with extensions is done without.
@@ -71,8 +73,9 @@ fn activate(
     log: &Log,
 ) -> Result<Judgement<Layer>, BootError> {
     let admitted = judgement.admitted();
-    let planned = Activation::plan(&grounds.base, &admitted).map_err(ApplyError::from);
-    match planned.and_then(|activation| apply::run(&activation, &admitted)) {
+    let planned = Activation::plan(&grounds.base, &admitted, &Target::NewRoot, Run::BOOT);
+    let planned = planned.map_err(ApplyError::from);
+    match planned.and_then(|activation| apply::run(&activation, &admitted, &Clock::start())) {
         Ok(()) => Ok(judgement),
         Err(error) => {
             log.complain(&error);
@@ -84,7 +87,7 @@ fn activate(
 
 /// Makes the base the whole root.
 fn leave_alone(judgement: Judgement<Layer>) -> Result<Judgement<Layer>, BootError> {
-    apply::run(&Activation::base_alone(), &[])?;
+    apply::run(&Activation::base_alone(), &[], &Clock::start())?;
     Ok(judgement)
 }
 

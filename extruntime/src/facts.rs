@@ -70,6 +70,11 @@ impl FactFiles {
             root: None,
         }
     }
+
+    /// The same, with what the kernel's build left in this root.
+    pub(crate) fn and_root(self, root: PathBuf) -> FactFiles {
+        FactFiles { root: Some(root), ..self }
+    }
 }
 
 impl BaseFacts {

@@ -10,12 +10,12 @@ use spec::boot::{initramfs, medium as places};
 use spec::machine::{self, ExtensionsConfig, MachineError};
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 
-use crate::activation::BASE;
 use crate::admit::Grounds;
 use crate::base::Base;
 use crate::cannot::Cannot;
 use crate::facts::{BaseFacts, FactFiles, FactsError};
 use crate::files;
+use crate::places::Run;
 use crate::running::Running;
 
 /// Where the grounds of a judgement are.
@@ -44,9 +44,14 @@ pub(crate) fn machine_config(medium: &Path) -> (ExtensionsConfig, Vec<String>) {
 
 /// Reads the machine config of a medium.
 pub(crate) fn read_machine_config(medium: &Path) -> Result<ExtensionsConfig, ConfigError> {
-    let file = medium.join(places::MACHINE);
-    let text = files::read_text(&file, limits::CONFIG)?;
+    let text = files::read_text(&medium.join(places::MACHINE), limits::CONFIG)?;
     Ok(machine::parse(&text, places::MACHINE)?)
+}
+
+/// Reads the machine config of a system.
+pub(crate) fn read_config(file: &Path) -> Result<ExtensionsConfig, ConfigError> {
+    let text = files::read_text(file, limits::CONFIG)?;
+    Ok(machine::parse(&text, &file.display().to_string())?)
 }
 
 /// The grounds at boot: a policy from the initramfs, facts from the verified base, a store on the medium.
@@ -56,7 +61,7 @@ pub(crate) fn at_boot(config: ExtensionsConfig, medium: &Path, base: &Base) -> R
         trust: initramfs::TRUST.into(),
         updates: medium.join(places::TRUST),
         occasion: Occasion::Boot(Moment::of(SystemTime::now())),
-        facts: FactFiles::in_root(Path::new(BASE)),
+        facts: FactFiles::in_root(&Run::base()),
         kernel: base.kernel.clone(),
     };
     gather(config, places)

@@ -37,7 +37,7 @@ impl Layer {
 
     /// Holds the image of an extension, compares it with what was signed, and mounts it.
     pub(crate) fn extension(image: &Unopened<'_>, means: &Means) -> Result<Layer, ImageError> {
-        let Unopened { file, expected, promise, grants } = image;
+        let Unopened { file, expected, promise, grants, .. } = image;
         let held = means.hold(file, expected)?;
         match check(held.source(), promise, grants) {
             Ok(()) => Layer::mounted(held),
@@ -68,9 +68,9 @@ impl Layer {
         self.mount.attach(at)
     }
 
-    /// Its root directory.
-    pub(crate) fn root(&self) -> Result<OwnedFd, Cannot> {
-        self.mount.root()
+    /// Opens a directory of it.
+    pub(crate) fn open(&self, directory: &str) -> Result<OwnedFd, Cannot> {
+        self.mount.open(directory)
     }
 }
 

@@ -10,6 +10,7 @@
 //! | a key of `trust.yaml` has signed it | manifest of an extension, and by digests in it config, paths, record, image | [`signing::Verified`] |
 //! | never | names, tags, annotations, machine config | can only lead to what is refused |
 
+mod activate;
 pub mod activation;
 pub mod admit;
 mod apply;
@@ -17,6 +18,7 @@ pub mod base;
 mod boot;
 pub mod cannot;
 mod cli;
+mod clock;
 mod cmdline;
 pub mod content;
 mod crew;
@@ -33,6 +35,7 @@ pub mod layer;
 mod log;
 mod medium;
 mod mounts;
+pub mod places;
 pub mod plan;
 mod report;
 pub mod running;

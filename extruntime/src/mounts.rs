@@ -5,15 +5,16 @@ use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, open, openat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, open, openat, statx};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create, fsconfig_set_fd,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, mount_bind, mount_move, mount_remount,
-    move_mount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount,
+    mount_bind, mount_move, mount_remount, move_mount, open_tree, unmount,
 };
 
 use crate::cannot::{Cannot, cannot};
+use crate::places::Run;
 
 /// What holds for the overlay, and thereby for every file of the running system. Flags of the layers below an overlay
 /// mean nothing for files seen through it.
@@ -28,6 +29,8 @@ const DIRECTORY: OFlags =
 /// Options for an overlay of untrusted layers (Linux Documentation/filesystems/overlayfs.rst, "Metadata only copy up"
 /// and "redirect_dir"): no layer can point into another one.
 const OVERLAY_OPTIONS: [(&str, &str); 2] = [("redirect_dir", "nofollow"), ("metacopy", "off")];
+/// What our mounts are called in /proc/self/mounts.
+const NAME: &str = "tenon";
 /// mount(2) takes one page of options, and its last byte is a NUL (fs/namespace.c, `copy_mount_options`).
 const OPTIONS_MAX: usize = 4095;
 
@@ -46,17 +49,67 @@ impl Detached {
         fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, LOCKED_ATTRIBUTES).map(Detached).map_err(failed)
     }
 
-    /// Opens its root directory.
-    pub(crate) fn root(&self) -> Result<OwnedFd, Cannot> {
-        openat(&self.0, ".", DIRECTORY, Mode::empty()).map_err(cannot("open", "the root of an image"))
+    /// Lays `layers` over each other, the first on top. They are directories that are open, so that no path is looked up.
+    pub(crate) fn overlay(layers: &[OwnedFd]) -> Result<Detached, Cannot> {
+        // Layers by file descriptor are new in Linux 6.13.
+        let mounted = overlay_by_descriptors(layers).or_else(|_| overlay_by_links(layers));
+        mounted.map(Detached).map_err(cannot("lay images over", "the base"))
+    }
+
+    /// Opens a directory of it.
+    pub(crate) fn open(&self, directory: &str) -> Result<OwnedFd, Cannot> {
+        openat(&self.0, directory, DIRECTORY, Mode::empty())
+            .map_err(cannot("open in an image", format!("the directory {directory}")))
     }
 
     /// Makes it appear at a directory, which is created if need be.
     pub(crate) fn attach(&self, at: &Path) -> Result<(), Cannot> {
         make_directory(at)?;
-        move_mount(&self.0, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-            .map_err(cannot("mount an image at", at.display()))
+        let mounted = move_mount(&self.0, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH);
+        mounted.map_err(cannot("mount at", at.display()))
     }
+
+    /// Makes it appear at a directory in the moment in which the mount that is there goes.
+    pub(crate) fn replace(&self, at: &Path) -> Result<(), Cannot> {
+        // Sliding a mount under another one is new in Linux 6.5; before that, the base shows in between.
+        let beneath = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_BENEATH;
+        match move_mount(&self.0, "", CWD, at, beneath) {
+            Ok(()) => uncover(at),
+            Err(_) => uncover(at).and_then(|()| self.attach(at)),
+        }
+    }
+}
+
+fn overlay_by_descriptors(layers: &[OwnedFd]) -> Result<OwnedFd, Errno> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(&context, "source", NAME)?;
+    for layer in layers {
+        fsconfig_set_fd(&context, "lowerdir+", layer)?;
+    }
+    for (option, value) in OVERLAY_OPTIONS {
+        fsconfig_set_string(&context, option, value)?;
+    }
+    fsconfig_create(&context)?;
+    fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, LOCKED_ATTRIBUTES)
+}
+
+/// The same by way of the links that lead from numbers to open files (proc_pid_fd(5)), at a place that nobody looks at.
+fn overlay_by_links(layers: &[OwnedFd]) -> Result<OwnedFd, Errno> {
+    let links: Vec<_> = layers.iter().map(|layer| format!("/proc/self/fd/{}", layer.as_raw_fd())).collect();
+    let mut options = format!("lowerdir={}", links.join(":"));
+    for (option, value) in OVERLAY_OPTIONS {
+        options += &format!(",{option}={value}");
+    }
+    if options.len() > OPTIONS_MAX {
+        return Err(Errno::TOOBIG);
+    }
+    let aside = Run::aside();
+    make_directory(&aside).map_err(|_| Errno::NOENT)?;
+    mount(NAME, &aside, "overlay", LOCKED, &*c_string(&options))?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let taken = open_tree(CWD, &aside, flags);
+    unmount(&aside, UnmountFlags::DETACH)?;
+    taken
 }
 
 /// Mounts a file system of the kernel, unless something of the kind is there already.
@@ -75,41 +128,6 @@ pub(crate) fn medium(device: &Path, at: &Path) -> Result<(), Cannot> {
         .map_err(cannot("mount the ISO 9660 file system of", device.display()))
 }
 
-/// Lays `layers` over each other, the first on top. They are directories that are open, so that no path is looked up.
-pub(crate) fn overlay(layers: &[OwnedFd], at: &Path) -> Result<(), Cannot> {
-    make_directory(at)?;
-    // Layers by file descriptor are new in Linux 6.13.
-    let mounted = overlay_by_descriptors(layers, at).or_else(|_| overlay_by_links(layers, at));
-    mounted.map_err(cannot("mount the overlay at", at.display()))
-}
-
-fn overlay_by_descriptors(layers: &[OwnedFd], at: &Path) -> Result<(), Errno> {
-    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_set_string(&context, "source", "tenon")?;
-    for layer in layers {
-        fsconfig_set_fd(&context, "lowerdir+", layer)?;
-    }
-    for (option, value) in OVERLAY_OPTIONS {
-        fsconfig_set_string(&context, option, value)?;
-    }
-    fsconfig_create(&context)?;
-    let mount = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, LOCKED_ATTRIBUTES)?;
-    move_mount(&mount, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-}
-
-/// The same by way of the links that lead from numbers to open files (proc_pid_fd(5)).
-fn overlay_by_links(layers: &[OwnedFd], at: &Path) -> Result<(), Errno> {
-    let links: Vec<_> = layers.iter().map(|layer| format!("/proc/self/fd/{}", layer.as_raw_fd())).collect();
-    let mut options = format!("lowerdir={}", links.join(":"));
-    for (option, value) in OVERLAY_OPTIONS {
-        options += &format!(",{option}={value}");
-    }
-    if options.len() > OPTIONS_MAX {
-        return Err(Errno::TOOBIG);
-    }
-    mount("tenon", at, "overlay", LOCKED, &*c_string(&options))
-}
-
 /// Opens a directory, following no link at its end.
 pub(crate) fn open_directory(directory: &Path) -> Result<OwnedFd, Cannot> {
     open(directory, DIRECTORY, Mode::empty()).map_err(cannot("open", directory.display()))
@@ -118,13 +136,48 @@ pub(crate) fn open_directory(directory: &Path) -> Result<OwnedFd, Cannot> {
 /// Mounts an empty file system in memory, to be filled and locked.
 pub(crate) fn memory(at: &Path) -> Result<(), Cannot> {
     make_directory(at)?;
-    mount("tenon", at, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, c"mode=0755")
+    mount(NAME, at, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, c"mode=0755")
         .map_err(cannot("mount a tmpfs at", at.display()))
 }
 
 /// Makes such a file system read-only.
 pub(crate) fn lock_memory(at: &Path) -> Result<(), Cannot> {
     mount_remount(at, LOCKED, "").map_err(cannot("make read-only", at.display()))
+}
+
+/// Makes a directory that is going to be covered stay visible at `at`. What is kept there already is what was below the
+/// first cover, and stays.
+pub(crate) fn keep(directory: &Path, at: &Path) -> Result<(), Cannot> {
+    make_directory(at)?;
+    match is_mount_point(at) {
+        true => Ok(()),
+        false => mount_bind(directory, at).map_err(cannot("keep sight of", directory.display())),
+    }
+}
+
+/// Takes the topmost mount away; who has files of it open keeps them.
+pub(crate) fn uncover(at: &Path) -> Result<(), Cannot> {
+    unmount(at, UnmountFlags::DETACH).map_err(cannot("unmount", at.display()))
+}
+
+/// Unmounts all that is mounted on the entries of a directory, and removes it.
+pub(crate) fn forget(directory: &Path) -> Result<(), Cannot> {
+    let failed = |error: std::io::Error| cannot("clear", directory.display())(error);
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if is_mount_point(&path) {
+            uncover(&path)?;
+        }
+        fs::remove_dir(&path).map_err(failed)?;
+    }
+    fs::remove_dir(directory).map_err(failed)
+}
+
+/// Does another mount begin at this directory than the one that its parent is in?
+pub(crate) fn is_mount_point(directory: &Path) -> bool {
+    let id =
+        |path: &Path| statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).map(|stat| stat.stx_mnt_id).ok();
+    id(directory).zip(directory.parent().and_then(id)).is_some_and(|(own, above)| own != above)
 }
 
 /// Makes what is at `from` appear at `to` too, with the same flags.

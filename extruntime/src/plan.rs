@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use kabi::SignatureRule;
-use kabi::index::IndexError;
 use signing::{Moment, Occasion};
 use spec::base::files;
 use spec::boot::medium as places;
@@ -13,13 +12,14 @@ use spec::machine::ExtensionsConfig;
 use spec::status::Status;
 use spec::{Diagnose, KernelRelease, Outcome};
 
-use crate::activation::Activation;
+use crate::activation::{Activation, ActivationError, Target};
 use crate::admit::{Unopened, judge};
 use crate::base::{self, BaseError};
 use crate::content;
 use crate::facts::FactFiles;
 use crate::grounds::{self, ConfigError, GroundsError, Places};
 use crate::image::ImageError;
+use crate::places::Run;
 use crate::running::Running;
 use crate::status;
 
@@ -99,13 +99,13 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
     };
     let grounds = grounds::gather(request.config.clone(), places)?;
     let judgement = judge(&grounds, look);
-    let activation = Activation::plan(&grounds.base, &judgement.admitted())?;
+    let activation = Activation::plan(&grounds.base, &judgement.admitted(), &Target::NewRoot, Run::BOOT)?;
     let notes = grounds.trust.notes().to_vec();
-    Ok(Plan { status: status::of(&judgement, &description, kernel, notes), activation })
+    Ok(Plan { status: status::of(&judgement, description.to_string(), kernel, notes), activation })
 }
 
 fn look(image: Unopened<'_>) -> Result<Looked, ImageError> {
-    let Unopened { file, expected, promise, grants } = image;
+    let Unopened { file, expected, promise, grants, .. } = image;
     content::copy(&file, &expected, io::sink())?;
     grants::of_image(&promise.check(&file)?).check(grants)?;
     Ok(Looked)
@@ -120,9 +120,9 @@ pub enum PlanError {
     /// Nothing can be judged.
     #[error(transparent)]
     Grounds(#[from] GroundsError),
-    /// The modules that are admitted cannot be indexed.
-    #[error("the modules cannot be indexed")]
-    Index(#[from] IndexError),
+    /// What is admitted cannot be laid over the base.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
 }
 
 impl Diagnose for PlanError {
@@ -130,7 +130,7 @@ impl Diagnose for PlanError {
         match self {
             PlanError::Base(error) => error.outcome(),
             PlanError::Grounds(error) => error.outcome(),
-            PlanError::Index(error) => error.outcome(),
+            PlanError::Activation(error) => error.outcome(),
         }
     }
 
@@ -138,7 +138,7 @@ impl Diagnose for PlanError {
         match self {
             PlanError::Base(error) => error.hint(),
             PlanError::Grounds(error) => error.hint(),
-            PlanError::Index(error) => error.hint(),
+            PlanError::Activation(error) => error.hint(),
         }
     }
 }

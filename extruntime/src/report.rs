@@ -18,6 +18,11 @@ pub(crate) fn text(text: &str) -> Result<(), Cannot> {
     }
 }
 
+/// Prints what is not data.
+pub(crate) fn aside(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 /// Prints an error: the sentence, one cause a line, and what to do.
 pub(crate) fn failure(error: &dyn Diagnose) {
     let mut text = format!("error: {error}\n");
@@ -27,7 +32,7 @@ pub(crate) fn failure(error: &dyn Diagnose) {
     if let Some(hint) = error.hint() {
         text += &format!("\nhint: {hint}\n");
     }
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    aside(&text);
 }
 
 /// The status as a table, with a paragraph for each extension that was refused.

@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use spec::KernelRelease;
-use spec::base::BaseDescription;
 use spec::boot::run;
 use spec::status::{ExtensionStatus, State, Status};
 
@@ -20,14 +19,14 @@ const SCHEMA: u32 = 1;
 /// The status that a judgement comes to.
 pub(crate) fn of<L>(
     judgement: &Judgement<L>,
-    base: &BaseDescription,
+    base: String,
     kernel: &KernelRelease,
     notes: Vec<String>,
 ) -> Status {
     Status {
         schema_version: SCHEMA,
         kernel: kernel.clone(),
-        base: format!("{} {}", base.name, base.version),
+        base,
         extensions: judgement.verdicts().iter().map(extension).collect(),
         notes,
     }
@@ -64,11 +63,16 @@ fn extension<L>(verdict: &Verdict<L>) -> ExtensionStatus {
 /// Says the outcome at the console and leaves it, and this program to show it, in `/run` for the booted system.
 pub(crate) fn publish(status: &Status, log: &Log) {
     say(status, log);
-    leave(status, Path::new(run::STATUS), Path::new(run::PROGRAM), log);
+    leave(status, log);
+}
+
+/// Leaves both in `/run`.
+pub(crate) fn leave(status: &Status, log: &Log) {
+    leave_at(status, Path::new(run::STATUS), Path::new(run::PROGRAM), log);
 }
 
 /// A root that is ready is worth more than a report about it: what cannot be written is complained about, no more.
-fn leave(status: &Status, document: &Path, program: &Path, log: &Log) {
+fn leave_at(status: &Status, document: &Path, program: &Path, log: &Log) {
     for done in [write(status, document), copy_program(program)] {
         if let Err(error) = done {
             log.complain(&error);
@@ -123,9 +127,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (document, program) = (dir.path().join("status.json"), dir.path().join("program"));
         let nowhere = dir.path().join("missing/file");
-        leave(&status, &nowhere, &program, &Log::none());
+        leave_at(&status, &nowhere, &program, &Log::none());
         assert_eq!(fs::metadata(&program).unwrap().permissions().mode() & 0o777, 0o755);
-        leave(&status, &document, &nowhere, &Log::none());
+        leave_at(&status, &document, &nowhere, &Log::none());
         let left: Status = serde_json::from_slice(&fs::read(&document).unwrap()).unwrap();
         assert_eq!(left, status);
     }

@@ -1,5 +1,7 @@
 //! The base OS as its users see it: what `base.json` beside (and inside the initramfs before) a base image says.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::verity::VerityFacts;
@@ -84,6 +86,13 @@ impl BaseDescription {
             SCHEMA => serde_json::from_slice(json).map_err(broken),
             found => Err(BaseDescriptionError::Schema { file: file.to_owned(), found }),
         }
+    }
+}
+
+/// Name and version.
+impl fmt::Display for BaseDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
     }
 }
 

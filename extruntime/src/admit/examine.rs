@@ -101,7 +101,7 @@ fn read<L>(
     let expected = Expected { digest: image.digest, size: image.size, verity: artifact.config.verity };
     let promise = Promise { facts: &artifact.config.content, listing: &artifact.paths };
     let grants = &artifact.config.grants;
-    let layer = open(Unopened { file, expected, promise, grants })?;
+    let layer = open(Unopened { name: &artifact.config.name, file, expected, promise, grants })?;
     Ok(Sound { cleared, config: artifact.config, listing: artifact.paths, record, layer })
 }
 
@@ -123,8 +123,8 @@ impl<L> Sound<L> {
     }
 
     pub(super) fn admit(self, fits: Fits) -> Admitted<L> {
-        let Sound { cleared, config, listing: _, record, layer } = self;
-        Admitted { cleared, config, record, fits, layer }
+        let Sound { cleared, config, listing, record, layer } = self;
+        Admitted { cleared, config, listing, record, fits, layer }
     }
 
     pub(super) fn refuse(self, reasons: Vec<Reason>) -> Refused {

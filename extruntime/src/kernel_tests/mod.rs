@@ -3,7 +3,8 @@
 //! Each test runs itself again in a mount namespace of its own, so that nothing stays behind. They need root, a loop
 //! device, squashfs, overlay and `mksquashfs`, and they fail where one is missing.
 
-#[path = "../tests/world/mod.rs"]
+mod in_place;
+#[path = "../../tests/world/mod.rs"]
 mod world;
 
 use std::ffi::OsStr;
@@ -68,7 +69,13 @@ fn open(image: &[u8], listing: &Listing) -> Result<Layer, ReasonCode> {
 /// Opens a file, which must have these bytes, as the image of an extension.
 fn layer(file: File, image: &[u8], promise: Promise<'_>) -> Result<Layer, ImageError> {
     let grants = world::plain_grants();
-    let image = Unopened { file, expected: expected(image), promise, grants: &grants };
+    let image = Unopened {
+        name: &"test".parse().unwrap(),
+        file,
+        expected: expected(image),
+        promise,
+        grants: &grants,
+    };
     Layer::extension(&image, &Means::find(Way::Copy))
 }
 
@@ -296,7 +303,7 @@ fn a_whole_boot_shows_base_and_sound_extensions_read_only() {
     }
     let error = fs::write("/sysroot/usr/bin/new", "x").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ReadOnlyFilesystem);
-    let error = fs::write("/run/tenon/index/x", "x").unwrap_err();
+    let error = fs::write("/run/tenon/sets/0/index/x", "x").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ReadOnlyFilesystem);
     // The files of the base's directories keep their permissions.
     assert_eq!(fs::metadata("/sysroot/usr/lib").unwrap().permissions().mode() & 0o7777, 0o755);

@@ -1,0 +1,136 @@
+//! The program as a tool: arguments in, exit code out.
+
+mod arguments;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use spec::status::{State, Status};
+use spec::{Diagnose, Outcome};
+
+use crate::activate::{ActivateError, activate, deactivate};
+use crate::cannot::Cannot;
+use crate::clock::Clock;
+use crate::grounds::ConfigError;
+use crate::plan::{PlanError, Request, plan};
+use crate::{files, report};
+
+use arguments::{Command, Format, HELP, PlanArguments, UsageError, parse};
+
+/// A status is a few lines for each extension; no sound one is larger, in bytes.
+const STATUS_MAX: u64 = 16 << 20;
+
+/// Runs the tool with these arguments, the program's name not among them.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let outcome = parse(arguments).map_err(ToolError::from).and_then(execute);
+    outcome.unwrap_or_else(|error| {
+        report::failure(&error);
+        ExitCode::from(error.outcome().exit_code())
+    })
+}
+
+fn execute(command: Command) -> Result<ExitCode, ToolError> {
+    match command {
+        Command::Help => report::text(HELP)?,
+        Command::Version => report::text(&format!("extruntime {}\n", env!("CARGO_PKG_VERSION")))?,
+        Command::Status { file, format } => {
+            let status = read_status(&file)?;
+            show(&status, format)?;
+            return Ok(exit_code(&status));
+        }
+        Command::Plan { arguments, format } => {
+            let PlanArguments { medium, base, trust, kernel, signatures } = arguments;
+            let request = Request::of_medium(&medium, base, trust, kernel, signatures)?;
+            let planned = plan(&request)?;
+            show(&planned.status, format)?;
+            if format == Format::Table {
+                report::text(&format!("\nsteps:\n{}", planned.activation))?;
+            }
+            return Ok(exit_code(&planned.status));
+        }
+        Command::Activate { request, timings, format } => {
+            let clock = Clock::start();
+            let status = activate(&request, &clock);
+            if timings {
+                report::aside(&clock.to_string());
+            }
+            let status = status?;
+            show(&status, format)?;
+            return Ok(exit_code(&status));
+        }
+        Command::Deactivate { root } => deactivate(&root)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(status: &Status, format: Format) -> Result<(), Cannot> {
+    match format {
+        Format::Table => report::text(&report::table(status)),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(status);
+            report::text(&(json.expect("strings and numbers always have a JSON form") + "\n"))
+        }
+    }
+}
+
+fn exit_code(status: &Status) -> ExitCode {
+    match status.extensions.iter().any(|extension| extension.state == State::Refused) {
+        true => ExitCode::from(Outcome::Refused.exit_code()),
+        false => ExitCode::SUCCESS,
+    }
+}
+
+fn read_status(file: &Path) -> Result<Status, ToolError> {
+    let bytes = files::read(file, STATUS_MAX).map_err(ToolError::NoStatus)?;
+    let broken = |source| ToolError::Status { file: file.display().to_string(), source };
+    serde_json::from_slice(&bytes).map_err(broken)
+}
+
+/// Why the tool has nothing to show.
+#[derive(Debug, thiserror::Error)]
+enum ToolError {
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    #[error("there is no status to show")]
+    NoStatus(#[source] Cannot),
+    #[error("{file} is not a status")]
+    Status {
+        file: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error(transparent)]
+    Print(#[from] Cannot),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Activate(#[from] ActivateError),
+}
+
+impl Diagnose for ToolError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            ToolError::NoStatus(_) | ToolError::Status { .. } | ToolError::Print(_) => Outcome::Unavailable,
+            ToolError::Usage(error) => error.outcome(),
+            ToolError::Activate(error) => error.outcome(),
+            ToolError::Config(error) => error.outcome(),
+            ToolError::Plan(error) => error.outcome(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            ToolError::Usage(error) => error.hint(),
+            ToolError::Activate(error) => error.hint(),
+            ToolError::NoStatus(_) => {
+                Some("run it on a machine that extruntime has booted, or name a file with --file".into())
+            }
+            ToolError::Status { .. } | ToolError::Print(_) => None,
+            ToolError::Config(error) => error.hint(),
+            ToolError::Plan(error) => error.hint(),
+        }
+    }
+}

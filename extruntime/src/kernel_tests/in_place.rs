@@ -1,0 +1,200 @@
+//! Sets that are laid over a system that runs: they come, change and go whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{Access, AtFlags, accessat};
+use rustix::mount::MountFlags;
+use spec::status::{State, Status};
+use tempfile::TempDir;
+
+use super::world::{self, Extension, World};
+use super::{alone, options, states};
+use crate::activate::{ActivateError, Request, activate, deactivate};
+use crate::clock::Clock;
+use crate::mounts;
+
+/// A system with a root of its own, and what it could run.
+struct System {
+    world: World,
+    root: TempDir,
+}
+
+impl System {
+    fn new() -> System {
+        // Everything that is left in /run goes with the mount namespace.
+        mounts::kernel("tmpfs", "/run", MountFlags::empty(), "mode=0755").unwrap();
+        let (world, root) = (World::new(), tempfile::tempdir().unwrap());
+        world.furnish(root.path());
+        let image = world.medium().join("tenon/root.squashfs");
+        let unpacked = Command::new("unsquashfs").args(["-f", "-d"]).arg(root.path()).arg(image).output();
+        assert!(unpacked.unwrap().status.success(), "unsquashfs of squashfs-tools is there");
+        for extension in ["tool", "other"] {
+            world.publish(&Extension::new(extension));
+        }
+        world.publish(&Extension::new("driver").module("driver", &world::running(), "0x92997ed8"));
+        world.publish(&Extension::new("thief").file("/usr/bin/sh"));
+        world.publish(&Extension::new("optional").file("/opt/optional"));
+        System { world, root }
+    }
+
+    fn request(&self) -> Request {
+        let request = Request::of_root(self.root.path().to_owned()).with_medium(&self.world.medium());
+        Request { trust: self.world.trust(), ..request }
+    }
+
+    fn activate(&self, extensions: &[&str]) -> Result<Status, ActivateError> {
+        self.world.want(extensions);
+        activate(&self.request(), &Clock::start())
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.path(path).exists()
+    }
+}
+
+/// Mounts that are ours or below our directory.
+fn mounted() -> Vec<String> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let ours = |line: &&str| line.starts_with("tenon ") || line.contains(" /run/tenon/");
+    mounts.lines().filter(ours).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_set_is_laid_over_usr_and_opt_read_only() {
+    if !alone("in_place::a_set_is_laid_over_usr_and_opt_read_only") {
+        return;
+    }
+    let system = System::new();
+    fs::create_dir(system.path("opt")).unwrap();
+    fs::write(system.path("opt/own"), "of the system").unwrap();
+    let listing = system.path("usr/lib/tenon/paths");
+    fs::write(
+        &listing,
+        fs::read_to_string(&listing).unwrap().replacen("/usr/\n", "/opt/\n/opt/own\n/usr/\n", 1),
+    )
+    .unwrap();
+    let status = system.activate(&["tool", "thief", "driver", "optional"]).unwrap();
+    use State::{Active, Refused};
+    let expected = [("tool", Active), ("thief", Refused), ("driver", Active), ("optional", Active)];
+    assert_eq!(states(&status), expected);
+    for (path, content) in
+        [("usr/bin/tool", "the program tool"), ("usr/bin/sh", "the shell"), ("opt/own", "of the system")]
+    {
+        assert_eq!(fs::read_to_string(system.path(path)).unwrap(), content);
+    }
+    assert!(system.has("opt/optional"));
+    let index = system.path("usr/lib/modules").join(world::running()).join("modules.dep");
+    assert!(fs::read_to_string(index).unwrap().starts_with("extra/driver/driver.ko:"));
+    for hierarchy in ["usr", "opt"] {
+        let options = options(&system.path(hierarchy).display().to_string());
+        for wanted in ["ro", "nosuid", "nodev"] {
+            assert!(options.split(',').any(|option| option == wanted), "{wanted} is not in {options}");
+        }
+    }
+    let left: Status = serde_json::from_slice(&fs::read("/run/tenon/status.json").unwrap()).unwrap();
+    assert_eq!(left, status);
+}
+
+#[test]
+fn sets_follow_each_other_and_leave_nothing_behind() {
+    if !alone("in_place::sets_follow_each_other_and_leave_nothing_behind") {
+        return;
+    }
+    let system = System::new();
+    let before = mounted();
+    system.activate(&["tool", "driver"]).unwrap();
+    let first = mounted().len();
+    for _ in 0..3 {
+        system.activate(&["other"]).unwrap();
+        assert!(system.has("usr/bin/other") && !system.has("usr/bin/tool"));
+        assert!(system.has("usr/bin/sh"));
+        let stale = system.path("usr/lib/modules").join(world::running()).join("modules.dep");
+        assert_eq!(fs::read_to_string(stale).unwrap(), "stale", "the index of the base shows again");
+        system.activate(&["tool", "driver"]).unwrap();
+        assert!(!system.has("usr/bin/other") && system.has("usr/bin/tool"));
+        assert_eq!(mounted().len(), first, "{:#?}", mounted());
+    }
+    let none = "apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions: []\n";
+    fs::write(system.world.medium().join("tenon/machine.yaml"), none).unwrap();
+    activate(&system.request(), &Clock::start()).unwrap();
+    assert!(!system.has("usr/bin/tool") && system.has("usr/bin/sh"));
+    system.activate(&["tool"]).unwrap();
+    deactivate(system.root.path()).unwrap();
+    assert!(!system.has("usr/bin/tool") && system.has("usr/bin/sh"));
+    assert_eq!(mounted(), before);
+    deactivate(system.root.path()).unwrap();
+}
+
+#[test]
+fn what_fails_leaves_the_set_that_was_there() {
+    if !alone("in_place::what_fails_leaves_the_set_that_was_there") {
+        return;
+    }
+    let system = System::new();
+    system.activate(&["tool"]).unwrap();
+    let before = mounted();
+
+    let error = system.activate(&["other", "optional"]).unwrap_err();
+    assert!(matches!(error, ActivateError::Plan(_)), "there is no /opt: {error}");
+    assert!(system.has("usr/bin/tool") && !system.has("usr/bin/other"));
+    assert_eq!(mounted(), before);
+
+    system.world.want(&["other"]);
+    fs::write(system.world.medium().join("tenon/machine.yaml"), "kind: [").unwrap();
+    let error = activate(&system.request(), &Clock::start()).unwrap_err();
+    assert!(matches!(error, ActivateError::Config(_)), "{error}");
+    assert_eq!(mounted(), before);
+    assert!(system.has("usr/bin/tool"));
+}
+
+#[test]
+fn one_activation_at_a_time() {
+    if !alone("in_place::one_activation_at_a_time") {
+        return;
+    }
+    let system = System::new();
+    fs::create_dir_all("/run/tenon").unwrap();
+    let held = fs::File::create("/run/tenon/lock").unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    assert!(matches!(system.activate(&["tool"]).unwrap_err(), ActivateError::Busy));
+    assert!(matches!(deactivate(Path::new("/nowhere")).unwrap_err(), ActivateError::Busy));
+    drop(held);
+    system.activate(&["tool"]).unwrap();
+}
+
+/// Whoever looks sees the one set or the other; systemd-sysext shows the base in between (systemd#43680).
+#[test]
+fn in_no_moment_is_there_no_set() {
+    if !alone("in_place::in_no_moment_is_there_no_set") {
+        return;
+    }
+    let system = System::new();
+    system.activate(&["tool"]).unwrap();
+    let (stop, directory) = (AtomicBool::new(false), system.path("usr"));
+    let looks = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut looks = 0;
+            while !stop.load(Ordering::Relaxed) {
+                // An open directory is one of one set, whatever is laid over its path meanwhile.
+                let usr = mounts::open_directory(&directory).unwrap();
+                let has = |name| accessat(&usr, name, Access::EXISTS, AtFlags::empty()).is_ok();
+                assert!(has("bin/tool") != has("bin/other"), "after {looks} looks");
+                looks += 1;
+            }
+            looks
+        });
+        for extension in ["other", "tool"].into_iter().cycle().take(20) {
+            system.activate(&[extension]).unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+        watcher.join().unwrap()
+    });
+    assert!(looks > 100, "only {looks} looks");
+}
