@@ -2,7 +2,7 @@
 
 use grants::{Need, Opaque};
 use spec::manifest::{Declared, Manifest};
-use spec::{Diagnose, Grant, GrantKind, Outcome, TreePath};
+use spec::{Diagnose, Grant, GrantKind, Load, Outcome, TreePath};
 use squash::Tree;
 
 /// The grants of the config. Modules, firmware and programs are what extensions are for, and need not be declared; all else
@@ -17,9 +17,12 @@ pub(crate) fn of(manifest: &Manifest, tree: &Tree) -> Result<Vec<Grant>, GrantsE
     let opaque = needs.opaque.iter().cloned().map(Problem::Opaque);
     let missing = needs.missing(&declared).into_iter().filter(|need| !plain(&need.grant));
     let missing = missing.cloned().map(Problem::Missing);
-    let idle = manifest.grants.iter().filter(|declared| !is_used(&declared.grant, &found, tree));
+    let steered =
+        manifest.load.iter().filter(|load| load.is_undeclared(&declared)).cloned().map(Problem::Parameters);
+    let idle =
+        manifest.grants.iter().filter(|declared| !is_used(&declared.grant, &found, tree, &manifest.load));
     let idle = idle.cloned().map(Problem::Idle);
-    let problems: Vec<Problem> = opaque.chain(missing).chain(idle).collect();
+    let problems: Vec<Problem> = opaque.chain(missing).chain(steered).chain(idle).collect();
     if !problems.is_empty() {
         return Err(GrantsError { file: manifest.file.clone(), problems });
     }
@@ -30,10 +33,10 @@ pub(crate) fn of(manifest: &Manifest, tree: &Tree) -> Result<Vec<Grant>, GrantsE
 }
 
 /// A file that replaces one of the base shows only where the base is.
-fn is_used(grant: &Grant, found: &[Grant], tree: &Tree) -> bool {
+fn is_used(grant: &Grant, found: &[Grant], tree: &Tree, loads: &[Load]) -> bool {
     match grant.kind() {
         GrantKind::Replaces => grant.subject().parse().is_ok_and(|path: TreePath| tree.get(&path).is_some()),
-        _ => found.contains(grant),
+        _ => found.contains(grant) || loads.iter().any(|load| load.needs(grant)),
     }
 }
 
@@ -42,6 +45,7 @@ fn is_used(grant: &Grant, found: &[Grant], tree: &Tree) -> bool {
 enum Problem {
     Opaque(Opaque),
     Missing(Need),
+    Parameters(Load),
     Idle(Declared),
 }
 
@@ -50,6 +54,12 @@ impl Problem {
         match self {
             Problem::Opaque(opaque) => opaque.to_string(),
             Problem::Missing(need) => format!("{need}, which the manifest does not declare"),
+            Problem::Parameters(load) => {
+                format!(
+                    "module {} is loaded with parameters, which the manifest does not declare",
+                    load.module()
+                )
+            }
             Problem::Idle(Declared { grant, place }) => {
                 format!("{place}: nothing in the image needs the grant {grant}")
             }
@@ -61,6 +71,9 @@ impl Problem {
         match self {
             Problem::Opaque(opaque) => Some(opaque.hint.clone()),
             Problem::Missing(_) => None,
+            Problem::Parameters(load) => {
+                Some(format!("add \"{}:{}\" to its grants", GrantKind::ModprobeOptions, load.module()))
+            }
             Problem::Idle(_) => Some("take it out".to_owned()),
         }
     }
@@ -68,7 +81,7 @@ impl Problem {
     fn missing(&self) -> Option<&Grant> {
         match self {
             Problem::Missing(need) => Some(&need.grant),
-            Problem::Opaque(_) | Problem::Idle(_) => None,
+            Problem::Opaque(_) | Problem::Parameters(_) | Problem::Idle(_) => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, ReleaseGroup};
 use spec::listing::Listing;
 use spec::manifest::{Group, Manifest};
 use spec::template::{Template, Variables};
-use spec::{Arch, Diagnose, KernelRelease, ModuleName, Outcome, Reason, TreePath};
+use spec::{Arch, Diagnose, KernelRelease, Load, ModuleName, Outcome, Reason, TreePath};
 use squash::{Content, Mode, Node, Tree};
 use terminal::Failure;
 
@@ -136,7 +136,7 @@ fn check_target(manifest: &Manifest, target: &Target) -> Result<(), Failure> {
 
 /// Can the modules that boot is to load be there? Without a base, those of the kernel might be in one.
 fn check_load(manifest: &Manifest, target: &Target, modules: Option<&Record>) -> Result<(), Failure> {
-    for name in &manifest.load {
+    for name in manifest.load.iter().map(Load::module) {
         let records = modules.into_iter().chain(target.with.iter().map(|facts| &facts.record));
         let own = records.into_iter().any(|modules| modules.get(name).is_some());
         let elsewhere = match (&target.base, &target.kernel) {

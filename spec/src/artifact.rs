@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::defence::{self, Threat};
 use crate::listing::{self, Listing};
 use crate::verity::VerityFacts;
 use crate::{
-    Arch, ExtensionName, Grant, GrantKind, KernelRelease, ModuleName, TreePath, Version, VersionRange,
+    Arch, Diagnose, ExtensionName, Grant, GrantKind, KernelRelease, Load, ModuleName, Outcome, TreePath,
+    Version, VersionRange,
 };
 
 /// Media types and annotation keys of an extension artifact (OCI image-spec 1.1, manifest.md and annotations.md).
@@ -89,7 +91,7 @@ pub struct ExtensionConfig {
     pub requires: Vec<Requirement>,
     /// Modules to load once it is active, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub load: Vec<ModuleName>,
+    pub load: Vec<Load>,
     /// Modules that may be loaded by force, which taints the kernel: they do not say what they were built for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub force: Vec<ModuleName>,
@@ -116,6 +118,33 @@ impl ExtensionConfig {
         let declared =
             |grant: &Grant| grant.kind() == GrantKind::Replaces && grant.subject() == path.as_str();
         base.get(path) == Some(listing::Kind::Leaf) && self.grants.iter().any(declared)
+    }
+
+    /// Are the parameters declared that it gives to modules?
+    pub fn check_load(&self) -> Result<(), UndeclaredParameters> {
+        match self.load.iter().find(|load| load.is_undeclared(&self.grants)) {
+            Some(load) if defence::stands(Threat::C10) => Err(UndeclaredParameters(load.module().clone())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Parameters steer a module, and nobody said that they may.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it loads module {0} with parameters, which needs the grant {kind}:{0}, and does not declare that",
+    kind = GrantKind::ModprobeOptions
+)]
+pub struct UndeclaredParameters(pub ModuleName);
+
+impl Diagnose for UndeclaredParameters {
+    fn outcome(&self) -> Outcome {
+        Outcome::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        let UndeclaredParameters(module) = self;
+        Some(format!("add \"{}:{module}\" to the grants in its manifest", GrantKind::ModprobeOptions))
     }
 }
 

@@ -3,6 +3,7 @@
 use catalog::CatalogError;
 use kabi::RecordError;
 use signing::Refusal;
+use spec::artifact::UndeclaredParameters;
 use spec::{Arch, Diagnose, ExtensionName, Reason, ReasonCode, Version, VersionRange};
 
 use crate::image::ImageError;
@@ -34,6 +35,8 @@ pub(super) enum Objection {
     OtherArch { wanted: Arch, found: Arch },
     #[error(transparent)]
     Record(#[from] RecordError),
+    #[error(transparent)]
+    Parameters(#[from] UndeclaredParameters),
     #[error(transparent)]
     Image(#[from] ImageError),
 }
@@ -74,6 +77,10 @@ impl Objection {
                 .wanted_found(wanted.as_str(), found.as_str())
                 .hint(format!("publish the extension for {wanted}, too")),
             Objection::Record(_) => plain(ReasonCode::MalformedArtifact),
+            Objection::Parameters(undeclared) => {
+                let reason = plain(ReasonCode::GrantMissing).subject(undeclared.0.as_str());
+                Reason { hint: undeclared.hint(), ..reason }
+            }
             Objection::Image(error) => error.reason(),
         }
     }

@@ -3,7 +3,7 @@
 use kabi::{Candidate, Fits, Module, Record, Verdict};
 use spec::artifact::{ExtensionConfig, Requirement};
 use spec::listing::{Kind, Listing};
-use spec::{ExtensionName, ModuleName, Reason, ReasonCode};
+use spec::{ExtensionName, Load, ModuleName, Reason, ReasonCode};
 
 use super::paths;
 use crate::facts::BaseFacts;
@@ -75,7 +75,13 @@ fn objections(member: &Member<'_>, base: &BaseFacts) -> Vec<Reason> {
     let modules = member.record.modules().iter();
     reasons.extend(modules.filter_map(|module| is_not_in_image(member, module)).take(REASONS_MAX));
     reasons.extend(
-        member.config.load.iter().filter_map(|name| cannot_load(member, name, base)).take(REASONS_MAX),
+        member
+            .config
+            .load
+            .iter()
+            .map(Load::module)
+            .filter_map(|name| cannot_load(member, name, base))
+            .take(REASONS_MAX),
     );
     reasons
 }

@@ -52,6 +52,11 @@ impl Dependencies {
         Ok(lines)
     }
 
+    /// What a module needs itself.
+    pub(super) fn direct(&self, module: usize) -> &[usize] {
+        &self.direct[module]
+    }
+
     /// Everything that a module needs, each before what it needs itself. `reached_for` says of each module for which
     /// one it was reached last.
     fn all(&self, module: usize, reached_for: &mut [usize]) -> Vec<usize> {

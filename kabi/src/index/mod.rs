@@ -24,6 +24,7 @@
 mod builtin;
 mod dependencies;
 mod hash;
+mod loading;
 mod order;
 mod text;
 mod trie;
@@ -33,6 +34,8 @@ use std::collections::{BTreeMap, HashMap};
 use spec::{Diagnose, KernelRelease, ModuleName, Outcome, TreePath};
 
 use crate::{BuiltinError, Record, SymbolName};
+pub use loading::loading;
+
 use dependencies::Dependencies;
 use hash::superfast;
 use order::Modules;

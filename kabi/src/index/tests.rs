@@ -191,3 +191,27 @@ fn broken_files_of_the_base_are_refused_with_the_place() {
         assert!(said.starts_with("modules.builtin.modinfo, entry 2: ") && said.ends_with(wanted), "{said}");
     }
 }
+
+#[test]
+fn modules_are_loaded_after_what_they_need() {
+    let with = |softdep: &str, module: Module| Module { softdeps: vec![softdep.parse().unwrap()], ..module };
+    let modules = [
+        module("core", &[], &[("core_call", 1)]),
+        module("mid", &[("core_call", 1)], &[("mid_call", 1)]),
+        with("pre: first absent post: last", module("top", &[("mid_call", 1), ("core_call", 1)], &[])),
+        module("first", &[("core_call", 1)], &[]),
+        with("pre: top", module("last", &[], &[])),
+        module("other", &[], &[]),
+    ];
+    let (release, base) = (release(), record(&modules));
+    let names = |asked: &[&str]| -> Vec<String> {
+        let asked: Vec<ModuleName> = asked.iter().map(|name| name.parse().unwrap()).collect();
+        let order = loading(&inputs(&release, &base, &[]), &asked.iter().collect::<Vec<_>>()).unwrap();
+        order.iter().map(|module| module.name.to_string()).collect()
+    };
+    assert_eq!(names(&["top"]), ["core", "first", "mid", "top", "last"]);
+    assert_eq!(names(&["mid", "nobody", "mid", "top"]), ["core", "mid", "first", "top", "last"]);
+    // A wish in a circle is one that cannot be granted.
+    assert_eq!(names(&["last"]), ["core", "first", "mid", "top", "last"]);
+    assert_eq!(names(&[]), [""; 0]);
+}

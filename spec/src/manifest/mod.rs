@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::artifact::Requirement;
 use crate::template::Template;
-use crate::{Arch, Digest, ExtensionName, Grant, ModuleName, TreePath, Version, yaml};
+use crate::{Arch, Digest, ExtensionName, Grant, Load, ModuleName, TreePath, Version, yaml};
 
 pub use error::ManifestError;
 use written::{BaseFragment, ExtensionFragment, check_header, declared, payload, template};
@@ -40,7 +40,7 @@ pub struct Manifest {
     /// Kernel modules to ship, with all that they need and the base lacks.
     pub modules: Vec<ModuleName>,
     /// Modules to load at boot, in order.
-    pub load: Vec<ModuleName>,
+    pub load: Vec<Load>,
     /// Modules that may be loaded by force: they do not say what kernel they were built for.
     pub force: Vec<ModuleName>,
     /// The upstream release that it is a part of.
