@@ -30,7 +30,7 @@ use crate::log::Log;
 use crate::mounts;
 use crate::places::Run;
 use crate::running::{Running, RunningError};
-use crate::status;
+use crate::{modules, status};
 
 /// What to activate, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +136,9 @@ pub(crate) fn activate(request: &Request, clock: &Clock) -> Result<Status, Activ
         return Err(error.into());
     }
     let base = description.map_or_else(|| "the running system".to_owned(), |base| base.to_string());
-    let status = status::of(&judgement, base, &release, grounds.trust.notes().to_vec());
+    let mut status = status::of(&judgement, base, &release, grounds.trust.notes().to_vec(), run);
+    let answers = clock.time("load modules", || modules::load(activation.modules(), &request.root));
+    status::record(&mut status, answers);
     status::leave(&status, &Log::none());
     Ok(status)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use kabi::index::{IndexError, Inputs};
 use kabi::{ModuleIndex, Record};
 use spec::listing::Kind;
-use spec::{Diagnose, ExtensionName, Outcome, TreePath};
+use spec::{Diagnose, ExtensionName, ModuleName, Outcome, TreePath};
 
 use crate::admit::Admitted;
 use crate::facts::{BaseFacts, BuildFiles};
@@ -15,8 +15,6 @@ use crate::places::Run;
 
 /// Where the root of the running system is put together.
 pub(crate) const SYSROOT: &str = "/sysroot";
-/// Where systemd and others look for modules to load (modules-load.d(5)); `/run` outlives the initramfs.
-const LOAD: &str = "/run/modules-load.d/tenon.conf";
 /// What is laid over a root that is in use, one by one: all that extensions may have.
 pub(crate) const HIERARCHIES: [&str; 2] = [INDEXED, "opt"];
 /// The one with the modules, and so with their index.
@@ -73,13 +71,6 @@ pub enum Step {
         /// The files by name.
         files: BTreeMap<&'static str, Vec<u8>>,
     },
-    /// Tell the init of the running system which modules to load.
-    Load {
-        /// The file, as modules-load.d(5) has it.
-        file: PathBuf,
-        /// A name on each line.
-        text: String,
-    },
     /// Lay directories over each other, the first on top, read-only. Nobody sees it yet.
     Overlay {
         /// The layers.
@@ -129,9 +120,25 @@ pub enum Below {
     Directory(PathBuf),
 }
 
-/// The steps from a base to a system with extensions.
+/// A module that is to be loaded once everything is in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Activation(Vec<Step>);
+pub struct Loadable {
+    /// The extension that asks for it, or for one that needs it.
+    pub extension: ExtensionName,
+    /// The module.
+    pub name: ModuleName,
+    /// Its file.
+    pub path: TreePath,
+    /// What it is told.
+    pub parameters: String,
+}
+
+/// The steps from a base to a system with extensions, and the modules that are loaded then, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activation {
+    steps: Vec<Step>,
+    modules: Vec<Loadable>,
+}
 
 impl Activation {
     /// Plans base and extensions. Extensions are above the base, for those that replace a file of it; among each other
@@ -161,24 +168,29 @@ impl Activation {
                 steps.extend(in_place(base, admitted, root, present, run)?);
             }
         }
-        steps.extend(load(admitted));
-        Ok(Activation(steps))
+        Ok(Activation { steps, modules: modules(base, admitted)? })
     }
 
     /// Plans the base alone: the way out that needs nothing but the base.
     pub fn base_alone() -> Activation {
-        Activation(vec![Step::Alone { at: PathBuf::from(SYSROOT) }])
+        Activation { steps: vec![Step::Alone { at: PathBuf::from(SYSROOT) }], modules: Vec::new() }
     }
 
     /// Plans the way back to the base of a root that is in use.
     pub fn removal(root: &Path, present: &Present) -> Activation {
         let covered = present.covered.iter().map(|hierarchy| uncover(root, hierarchy));
-        Activation(covered.chain(present.sets.iter().map(|set| Step::Forget { at: set.own() })).collect())
+        let steps = covered.chain(present.sets.iter().map(|set| Step::Forget { at: set.own() })).collect();
+        Activation { steps, modules: Vec::new() }
     }
 
     /// The steps in order.
     pub fn steps(&self) -> &[Step] {
-        &self.0
+        &self.steps
+    }
+
+    /// The modules in order.
+    pub fn modules(&self) -> &[Loadable] {
+        &self.modules
     }
 }
 
@@ -250,25 +262,51 @@ fn top(hierarchy: &str) -> TreePath {
 }
 
 fn index<L>(base: &BaseFacts, admitted: &[&Admitted<L>], run: Run) -> Result<Step, IndexError> {
-    let records: Vec<&Record> = admitted.iter().map(|admitted| admitted.record()).collect();
-    let BuildFiles { order, builtin, builtin_modinfo } = &base.build;
-    let inputs = Inputs {
-        release: &base.kernel.release,
-        base: &base.modules,
-        extensions: &records,
-        order: order.as_deref(),
-        builtin: builtin.as_deref(),
-        builtin_modinfo: builtin_modinfo.as_deref(),
-    };
-    let ModuleIndex { files } = kabi::index::build(&inputs)?;
+    let records = records(admitted);
+    let ModuleIndex { files } = kabi::index::build(&inputs(base, &records))?;
     let directory = PathBuf::from(format!("usr/lib/modules/{}", base.kernel.release));
     Ok(Step::Index { at: run.index(), directory, files })
 }
 
-fn load<L>(admitted: &[&Admitted<L>]) -> Option<Step> {
-    let modules: Vec<_> = admitted.iter().flat_map(|admitted| &admitted.config().load).collect();
-    let text: String = modules.iter().map(|module| format!("{module}\n")).collect();
-    (!modules.is_empty()).then(|| Step::Load { file: PathBuf::from(LOAD), text })
+/// What is asked for, in the order of the machine config, and before each what it needs. A module that two ask for is
+/// loaded for the first.
+fn modules<L>(base: &BaseFacts, admitted: &[&Admitted<L>]) -> Result<Vec<Loadable>, IndexError> {
+    let records = records(admitted);
+    let inputs = inputs(base, &records);
+    let mut found: Vec<Loadable> = Vec::new();
+    for admitted in admitted {
+        for load in &admitted.config().load {
+            for module in kabi::index::loading(&inputs, &[load.module()])? {
+                if found.iter().any(|earlier| earlier.name == module.name) {
+                    continue;
+                }
+                let is_asked_for = module.name == *load.module();
+                found.push(Loadable {
+                    extension: admitted.name().clone(),
+                    name: module.name.clone(),
+                    path: module.path.clone(),
+                    parameters: if is_asked_for { load.parameters().to_owned() } else { String::new() },
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn records<'a, L>(admitted: &[&'a Admitted<L>]) -> Vec<&'a Record> {
+    admitted.iter().map(|admitted| admitted.record()).collect()
+}
+
+fn inputs<'a>(base: &'a BaseFacts, extensions: &'a [&'a Record]) -> Inputs<'a> {
+    let BuildFiles { order, builtin, builtin_modinfo } = &base.build;
+    Inputs {
+        release: &base.kernel.release,
+        base: &base.modules,
+        extensions,
+        order: order.as_deref(),
+        builtin: builtin.as_deref(),
+        builtin_modinfo: builtin_modinfo.as_deref(),
+    }
 }
 
 /// Why sound extensions cannot be laid over a base.
@@ -300,7 +338,8 @@ impl Diagnose for ActivationError {
 
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, step) in self.0.iter().enumerate() {
+        let steps = self.steps.iter().map(Step::to_string);
+        for (number, step) in steps.chain(self.modules.iter().map(Loadable::to_string)).enumerate() {
             writeln!(f, "{:>3}. {step}", number + 1)?;
         }
         Ok(())
@@ -318,9 +357,6 @@ impl fmt::Display for Step {
                 let names: Vec<_> = files.keys().copied().collect();
                 write!(f, "write {} to {} in {}", names.join(", "), directory.display(), at.display())
             }
-            Step::Load { file, text } => {
-                write!(f, "ask for modules in {}: {}", file.display(), text.trim_end().replace('\n', ", "))
-            }
             Step::Overlay { layers, at } => {
                 let layers: Vec<_> = layers.iter().map(Below::to_string).collect();
                 write!(f, "overlay {} for {}", layers.join(" over "), at.display())
@@ -334,6 +370,14 @@ impl fmt::Display for Step {
             Step::Forget { at } => write!(f, "let go what is mounted below {}", at.display()),
             Step::Alone { at } => write!(f, "mount the base alone at {}", at.display()),
         }
+    }
+}
+
+impl fmt::Display for Loadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Loadable { extension, name, path: _, parameters } = self;
+        let space = if parameters.is_empty() { "" } else { " " };
+        write!(f, "load module {name}{space}{parameters} for {extension}")
     }
 }
 

@@ -51,7 +51,6 @@ impl Doer<'_> {
             }
             Step::Uncover { at, kept } => mounts::uncover(at).and_then(|()| mounts::uncover(kept)),
             Step::Forget { at } => mounts::forget(at),
-            Step::Load { file, text } => write(file, text.as_bytes()),
             Step::Alone { at } => mounts::alone(&Run::base(), at),
         }
     }

@@ -101,7 +101,7 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
     let judgement = judge(&grounds, look);
     let activation = Activation::plan(&grounds.base, &judgement.admitted(), &Target::NewRoot, Run::BOOT)?;
     let notes = grounds.trust.notes().to_vec();
-    Ok(Plan { status: status::of(&judgement, description.to_string(), kernel, notes), activation })
+    Ok(Plan { status: status::of(&judgement, description.to_string(), kernel, notes, Run::BOOT), activation })
 }
 
 fn look(image: Unopened<'_>) -> Result<Looked, ImageError> {

@@ -130,6 +130,9 @@ mod tests {
             digest: None,
             signers: vec![],
             developer: None,
+            layer: None,
+            verity_root: None,
+            modules: vec![],
             reasons: vec![
                 Reason::new(ReasonCode::KeyUnknown, "a key \u{1b}[31mnobody knows")
                     .hint("add it")

@@ -2,15 +2,17 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use spec::KernelRelease;
 use spec::boot::run;
-use spec::status::{ExtensionStatus, State, Status};
+use spec::status::{ExtensionStatus, ModuleStatus, State, Status};
 
 use crate::admit::{Judgement, Verdict};
 use crate::cannot::{Cannot, cannot};
 use crate::log::Log;
+use crate::modules::Answer;
+use crate::places::Run;
 use crate::report;
 
 /// The layout of [`Status`] that this version writes.
@@ -22,17 +24,20 @@ pub(crate) fn of<L>(
     base: String,
     kernel: &KernelRelease,
     notes: Vec<String>,
+    run: Run,
 ) -> Status {
+    // Layers are numbered as the extensions are that are in.
+    let mut layers = (0..).map(|extension| run.layer(extension));
     Status {
         schema_version: SCHEMA,
         kernel: kernel.clone(),
         base,
-        extensions: judgement.verdicts().iter().map(extension).collect(),
+        extensions: judgement.verdicts().iter().map(|verdict| extension(verdict, &mut layers)).collect(),
         notes,
     }
 }
 
-fn extension<L>(verdict: &Verdict<L>) -> ExtensionStatus {
+fn extension<L>(verdict: &Verdict<L>, layers: &mut impl Iterator<Item = PathBuf>) -> ExtensionStatus {
     match verdict {
         Verdict::Admitted(admitted) => ExtensionStatus {
             name: admitted.name().clone(),
@@ -41,6 +46,9 @@ fn extension<L>(verdict: &Verdict<L>) -> ExtensionStatus {
             digest: Some(admitted.approval().value().manifest),
             signers: admitted.approval().signers().into_iter().map(str::to_owned).collect(),
             developer: admitted.approval().developer().map(str::to_owned),
+            layer: layers.next().map(|layer| layer.display().to_string()),
+            verity_root: admitted.config().verity.map(|facts| facts.root_hash),
+            modules: Vec::new(),
             reasons: Vec::new(),
             notes: admitted.notes().to_vec(),
         },
@@ -53,9 +61,22 @@ fn extension<L>(verdict: &Verdict<L>) -> ExtensionStatus {
                 digest: chosen.map(|chosen| chosen.manifest),
                 signers: chosen.map(|chosen| chosen.signers.clone()).unwrap_or_default(),
                 developer: None,
+                layer: None,
+                verity_root: None,
+                modules: Vec::new(),
                 reasons: refused.reasons.clone(),
                 notes: Vec::new(),
             }
+        }
+    }
+}
+
+/// Puts down what the kernel said to the modules of each extension.
+pub(crate) fn record(status: &mut Status, answers: Vec<Answer<'_>>) {
+    for Answer { asked, status: answer } in answers {
+        let asking = status.extensions.iter_mut().find(|extension| extension.name == asked.extension);
+        if let Some(extension) = asking {
+            extension.modules.push(answer);
         }
     }
 }
@@ -103,6 +124,12 @@ fn say(status: &Status, log: &Log) {
                 log.say(&format!("{}{version} is active{}", extension.name, unsigned.unwrap_or_default()));
             }
             State::Refused => log.say(&format!("{}{version} is refused", extension.name)),
+        }
+        for ModuleStatus { name, error, .. } in &extension.modules {
+            match error {
+                None => log.say(&format!("  module {name} is loaded")),
+                Some(error) => log.say(&format!("  module {name} is not loaded: {error}")),
+            }
         }
         for line in [&extension.reasons, &extension.notes].into_iter().flat_map(|all| report::sentences(all))
         {

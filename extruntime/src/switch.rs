@@ -19,8 +19,8 @@ const INITRAMFS_KINDS: [u64; 2] = [0x8584_58f6, 0x0102_1994];
 /// How deep it is emptied: an initramfs of ours is flat.
 const DEPTH: u32 = 32;
 
-/// Makes `root` the root directory and becomes its `init`. Returns only if that fails.
-pub(crate) fn into(root: &Path, init: &str) -> Result<Infallible, Cannot> {
+/// Makes `root` the root directory of this process, and of the kernel.
+pub(crate) fn enter(root: &Path) -> Result<(), Cannot> {
     for from in KEPT {
         mounts::carry(from, &root.join(&from[1..]))?;
     }
@@ -30,7 +30,11 @@ pub(crate) fn into(root: &Path, init: &str) -> Result<Infallible, Cannot> {
     let _ = empty_initramfs(&old);
     mounts::carry(".", Path::new("/"))?;
     rustix::process::chroot(".").map_err(cannot("make a root directory of", root.display()))?;
-    rustix::process::chdir("/").map_err(cannot("enter", "/"))?;
+    rustix::process::chdir("/").map_err(cannot("enter", "/"))
+}
+
+/// Becomes `init`. Returns only if that fails.
+pub(crate) fn start(init: &str) -> Result<Infallible, Cannot> {
     // The arguments that the kernel had for us were the ones for init.
     let error = Command::new(init).args(std::env::args_os().skip(1)).exec();
     Err(cannot("run", init)(error))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, ExtensionName, KernelRelease, Reason, Version};
+use crate::{Digest, ExtensionName, KernelRelease, ModuleName, Reason, Version};
 
 /// The outcome of one boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,12 +41,35 @@ pub struct ExtensionStatus {
     /// The developer override of the trust policy that let it in without a signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub developer: Option<String>,
+    /// Where its image is by itself, for as long as the system runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// What stands for each block of its image, if it has a hash tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verity_root: Option<Digest>,
+    /// The modules that were loaded for it, in order: those that it asks for, and those that these need.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<ModuleStatus>,
     /// Why it is out; empty when it is in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
     /// What is worth a second look, though it is in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Reason>,
+}
+
+/// What the kernel said to a module that was to be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ModuleStatus {
+    /// The module.
+    pub name: ModuleName,
+    /// What it was told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub parameters: String,
+    /// Why it is not loaded; none if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Is an extension part of the running system?

@@ -12,11 +12,14 @@ use spec::{Diagnose, KernelRelease, Outcome};
 
 use crate::activate::Request;
 use crate::held::Way;
+use crate::owner::Subject;
 
 pub(super) const HELP: &str = "\
 Admits and overlays extensions at boot, and says what it did or would do
 
 Usage: extruntime status [--json] [--file PATH]
+       extruntime owner PATH|MODULE [--json] [--file PATH]
+       extruntime metrics [--file PATH]
        extruntime plan --medium DIR --base DIR --trust FILE [--kernel RELEASE]
                        [--sig-enforce] [--json]
        extruntime activate [--root DIR] [--medium DIR] [--config FILE] [--store DIR]
@@ -26,6 +29,8 @@ Usage: extruntime status [--json] [--file PATH]
 
 Commands:
   status             Show what became of each extension at the last boot or activation
+  owner              Say which layer a path or a module of the running system is of, and who signed it
+  metrics            Print the status as Prometheus reads it
   plan               Judge the extensions of a medium as a boot would; needs no root, changes nothing
   activate           Judge a set, and lay what is admitted over /usr and /opt in place of what is there
   deactivate         Show /usr and /opt of the base again
@@ -52,10 +57,13 @@ Options:
   -V, --version         Print the version
 
 Exit codes:
-  0  all extensions that the machine config names are active
-  1  one or more are refused, or config, trust policy or base are not sound
+  0  all extensions that the machine config names are active, or the owner is known
+  1  one or more are refused, config, trust policy or base are not sound, or nobody owns it
   2  could not look
 ";
+
+/// Among the options of a command: it takes a word, too.
+const SUBJECT: &str = "PATH|MODULE";
 
 /// One run of the tool.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,6 +71,8 @@ pub(super) enum Command {
     Help,
     Version,
     Status { file: PathBuf, format: Format },
+    Owner { subject: Subject, file: PathBuf, format: Format },
+    Metrics { file: PathBuf },
     Plan { arguments: PlanArguments, format: Format },
     Activate { request: Request, timings: bool, format: Format },
     Deactivate { root: PathBuf },
@@ -93,6 +103,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     };
     let allowed: &[&str] = match command.to_str() {
         Some("status") => &["file", "json"],
+        Some("owner") => &["file", "json", SUBJECT],
+        Some("metrics") => &["file"],
         Some("plan") => &["medium", "base", "trust", "kernel", "sig-enforce", "json"],
         Some("activate") => &[
             "root",
@@ -113,6 +125,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     let Some(options) = Options::parse(parser, allowed)? else { return Ok(Command::Help) };
     match command.to_str() {
         Some("status") => Ok(options.status()),
+        Some("owner") => options.owner(),
+        Some("metrics") => Ok(Command::Metrics { file: options.file() }),
         Some("plan") => options.plan(),
         Some("activate") => Ok(options.activate()),
         _ => Ok(Command::Deactivate { root: options.root() }),
@@ -130,6 +144,7 @@ struct Options {
     updates: Option<PathBuf>,
     base: Option<PathBuf>,
     file: Option<PathBuf>,
+    subject: Option<String>,
     kernel: Option<KernelRelease>,
     images: Option<Way>,
     sig_enforce: bool,
@@ -144,6 +159,10 @@ impl Options {
         while let Some(argument) = parser.next()? {
             let name = match argument {
                 Short('h') | Long("help") => return Ok(None),
+                Value(word) if allowed.contains(&SUBJECT) && options.subject.is_none() => {
+                    options.subject = Some(word.string()?);
+                    continue;
+                }
                 Long(name) if allowed.contains(&name) => name.to_owned(),
                 other => return Err(other.unexpected().into()),
             };
@@ -174,8 +193,17 @@ impl Options {
     }
 
     fn status(self) -> Command {
-        let format = self.format();
-        Command::Status { file: self.file.unwrap_or_else(|| places::STATUS.into()), format }
+        Command::Status { file: self.file(), format: self.format() }
+    }
+
+    fn owner(self) -> Result<Command, UsageError> {
+        let word = self.subject.as_deref().ok_or(UsageError::Missing("PATH or MODULE"))?;
+        let subject = Subject::parse(word).ok_or_else(|| UsageError::Subject(word.to_owned()))?;
+        Ok(Command::Owner { subject, file: self.file(), format: self.format() })
+    }
+
+    fn file(&self) -> PathBuf {
+        self.file.clone().unwrap_or_else(|| places::STATUS.into())
     }
 
     fn plan(self) -> Result<Command, UsageError> {
@@ -236,6 +264,8 @@ pub(super) enum UsageError {
     Command(OsString),
     #[error("{0} is missing")]
     Missing(&'static str),
+    #[error("\"{0}\" is neither a path from the root on nor the name of a module")]
+    Subject(String),
     #[error("--images {0} is neither copy nor verity")]
     Images(String),
     #[error(transparent)]
@@ -298,6 +328,10 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_named() {
+        assert_eq!(parsed("owner").unwrap_err(), "PATH or MODULE is missing");
+        assert!(parsed("owner usr/bin").unwrap_err().contains("neither a path"));
+        assert!(parsed("owner /a /b").unwrap_err().contains("cannot be understood"));
+        assert!(parsed("owner /a --PATH|MODULE").is_err());
         assert_eq!(parsed("boot").unwrap_err(), "there is no command boot");
         assert_eq!(parsed("plan --medium m").unwrap_err(), "--base DIR is missing");
         assert!(parsed("status --colour").unwrap_err().contains("--colour"));

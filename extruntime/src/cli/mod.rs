@@ -13,8 +13,9 @@ use crate::activate::{ActivateError, activate, deactivate};
 use crate::cannot::Cannot;
 use crate::clock::Clock;
 use crate::grounds::ConfigError;
+use crate::owner::{self, Owner, Subject};
 use crate::plan::{PlanError, Request, plan};
-use crate::{files, report};
+use crate::{files, metrics, report};
 
 use arguments::{Command, Format, HELP, PlanArguments, UsageError, parse};
 
@@ -39,6 +40,8 @@ fn execute(command: Command) -> Result<ExitCode, ToolError> {
             show(&status, format)?;
             return Ok(exit_code(&status));
         }
+        Command::Owner { subject, file, format } => return show_owners(&subject, &file, format),
+        Command::Metrics { file } => report::text(&metrics::text(&read_status(&file)?))?,
         Command::Plan { arguments, format } => {
             let PlanArguments { medium, base, trust, kernel, signatures } = arguments;
             let request = Request::of_medium(&medium, base, trust, kernel, signatures)?;
@@ -67,11 +70,24 @@ fn execute(command: Command) -> Result<ExitCode, ToolError> {
 fn show(status: &Status, format: Format) -> Result<(), Cannot> {
     match format {
         Format::Table => report::text(&report::table(status)),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(status);
-            report::text(&(json.expect("strings and numbers always have a JSON form") + "\n"))
-        }
+        Format::Json => report::text(&json(status)),
     }
+}
+
+fn show_owners(subject: &Subject, file: &Path, format: Format) -> Result<ExitCode, ToolError> {
+    let owners = owner::owners(&read_status(file)?, subject);
+    match format {
+        Format::Json => report::text(&json(&owners))?,
+        Format::Table => report::text(&owners.iter().map(Owner::line).collect::<String>())?,
+    }
+    if owners.is_empty() {
+        report::aside("neither an extension nor the base has it\n");
+    }
+    Ok(ExitCode::from(if owners.is_empty() { Outcome::Refused.exit_code() } else { 0 }))
+}
+
+fn json(document: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(document).expect("strings and numbers always have a JSON form") + "\n"
 }
 
 fn exit_code(status: &Status) -> ExitCode {

@@ -15,6 +15,7 @@ use super::{alone, options, states};
 use crate::activate::{ActivateError, Request, activate, deactivate};
 use crate::clock::Clock;
 use crate::mounts;
+use crate::owner::{Owner, Subject, owners};
 
 /// A system with a root of its own, and what it could run.
 struct System {
@@ -100,6 +101,27 @@ fn a_set_is_laid_over_usr_and_opt_read_only() {
     }
     let left: Status = serde_json::from_slice(&fs::read("/run/tenon/status.json").unwrap()).unwrap();
     assert_eq!(left, status);
+
+    let owners = |word: &str| -> String {
+        let subject = Subject::parse(word).unwrap();
+        owners(&status, &subject).iter().map(Owner::line).collect()
+    };
+    let tool = status.extensions[0].digest.unwrap();
+    assert_eq!(
+        owners("/usr/bin/tool"),
+        format!("/usr/bin/tool is of tool 1.0.0, {tool}, signed by publisher\n")
+    );
+    assert_eq!(owners("/usr/bin/sh"), "/usr/bin/sh is of the base\n");
+    assert!(owners("driver").contains("/extra/driver/driver.ko is of driver 1.0.0"), "{}", owners("driver"));
+    assert_eq!(
+        owners("/usr/bin").lines().count(),
+        2,
+        "of an extension and of the base: {}",
+        owners("/usr/bin")
+    );
+    assert_eq!(owners("/usr/bin/thief"), "");
+    let modules = &status.extensions[2].modules;
+    assert!(modules.len() == 1 && modules[0].error.is_some(), "the driver is none: {modules:?}");
 }
 
 #[test]

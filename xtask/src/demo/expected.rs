@@ -15,6 +15,13 @@ pub(super) fn check(machine: &Machine) -> Result<(), Error> {
             format!("{name} should be active and signed by demo-publisher: {status:?}")
         })?;
     }
+    let loaded = &status_of(machine, GOOD[0].0)?.modules;
+    expect(loaded.last().is_some_and(|last| last.name.as_str() == GOOD[0].0), || {
+        format!("{} should be loaded, after what it needs: {loaded:?}", GOOD[0].0)
+    })?;
+    expect(loaded.len() > 1 && loaded.iter().all(|module| module.error.is_none()), || {
+        format!("the kernel should take all of its modules: {loaded:?}")
+    })?;
     refused(machine, FLIPPED.0, ReasonCode::DigestMismatch)?;
     refused(machine, STRANGE.0, ReasonCode::KeyUnknown)?;
     let foreign = refused(machine, FOREIGN.0, ReasonCode::SymbolCrcMismatch)?;
