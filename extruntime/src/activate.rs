@@ -126,7 +126,15 @@ pub(crate) fn activate(request: &Request, clock: &Clock) -> Result<Status, Activ
                 .time(&format!("  hold, check and mount {}", image.name), || Layer::extension(&image, &means))
         })
     });
+    let base = description.map_or_else(|| "the running system".to_owned(), |base| base.to_string());
     let run = Run::after(&present.sets);
+    let status =
+        |judgement| status::of(judgement, base.clone(), &release, grounds.trust.notes().to_vec(), run);
+    if let Some(lacking) = judgement.lacking() {
+        let mut status = status(&judgement);
+        status.notes.push(format!("nothing was changed, because {lacking} is required"));
+        return Ok(status);
+    }
     let admitted = judgement.admitted();
     let target = Target::InPlace { root: request.root.clone(), present };
     let activation = clock.time("plan", || Activation::plan(&grounds.base, &admitted, &target, run))?;
@@ -135,8 +143,7 @@ pub(crate) fn activate(request: &Request, clock: &Clock) -> Result<Status, Activ
         let _ = mounts::forget(&run.own());
         return Err(error.into());
     }
-    let base = description.map_or_else(|| "the running system".to_owned(), |base| base.to_string());
-    let mut status = status::of(&judgement, base, &release, grounds.trust.notes().to_vec(), run);
+    let mut status = status(&judgement);
     let answers = clock.time("load modules", || modules::load(activation.modules(), &request.root));
     status::record(&mut status, answers);
     status::leave(&status, &Log::none());

@@ -16,7 +16,7 @@ use signing::{Approval, Cleared, Trust, Verified};
 use spec::artifact::ExtensionConfig;
 use spec::listing::Listing;
 use spec::machine::{ExtensionsConfig, Wanted};
-use spec::{Digest, ExtensionName, Grant, Reason, Version};
+use spec::{Digest, ExtensionName, Grant, Reason, ReasonCode, Version};
 use squash::Promise;
 
 use crate::content::Expected;
@@ -141,9 +141,14 @@ pub enum Verdict<L> {
     Refused(Box<Refused>),
 }
 
-/// The verdicts, in the order of the machine config.
+/// The verdicts.
 #[derive(Debug)]
-pub struct Judgement<L>(Vec<Verdict<L>>);
+pub struct Judgement<L> {
+    /// In the order of the machine config.
+    verdicts: Vec<Verdict<L>>,
+    /// The extension without which the set is worth nothing, and that is refused.
+    lacking: Option<ExtensionName>,
+}
 
 /// Judges every extension of the machine config. One that is refused takes nothing along but those that require it.
 ///
@@ -155,7 +160,8 @@ pub fn judge<L: Send>(
     open: impl Fn(Unopened<'_>) -> Result<L, ImageError> + Sync,
 ) -> Judgement<L> {
     let examined = crew::each(&grounds.config.extensions, |wanted| examine::examine(wanted, grounds, &open));
-    Judgement(settle(examined, grounds))
+    let judgement = Judgement { verdicts: settle(examined, grounds), lacking: None };
+    judgement.taken_together(&grounds.config)
 }
 
 fn settle<L>(examined: Vec<Examined<L>>, grounds: &Grounds) -> Vec<Verdict<L>> {
@@ -180,7 +186,11 @@ impl<L> Judgement<L> {
             chosen: None,
             reasons: vec![reason.clone()],
         };
-        Judgement(wanted.iter().map(|wanted| Verdict::Refused(Box::new(refused(wanted)))).collect())
+        let verdicts = wanted.iter().map(|wanted| Verdict::Refused(Box::new(refused(wanted)))).collect();
+        Judgement {
+            verdicts,
+            lacking: wanted.iter().find(|wanted| wanted.required).map(|wanted| wanted.name.clone()),
+        }
     }
 
     /// The same with everything out that was in, for this reason.
@@ -189,17 +199,35 @@ impl<L> Judgement<L> {
             Verdict::Admitted(admitted) => Verdict::Refused(Box::new(admitted.withdraw(reason.clone()))),
             Verdict::Refused(refused) => Verdict::Refused(refused),
         };
-        Judgement(self.0.into_iter().map(withdraw).collect())
+        Judgement { verdicts: self.verdicts.into_iter().map(withdraw).collect(), ..self }
+    }
+
+    /// The same with everything out if something is that the machine config cannot do without.
+    fn taken_together(self, config: &ExtensionsConfig) -> Judgement<L> {
+        let both = config.extensions.iter().zip(&self.verdicts);
+        let lacking = both.filter(|(wanted, verdict)| wanted.required && verdict.admitted().is_none());
+        let Some(lacking) = lacking.map(|(wanted, _)| wanted.name.clone()).next() else { return self };
+        let sentence = format!(
+            "the machine config requires {lacking}, which is refused, so nothing of the set is active"
+        );
+        let reason = Reason::new(ReasonCode::RequirementUnmet, sentence).subject(lacking.as_str());
+        let hint = format!("mend {lacking}, or take `required` away from it in the machine config");
+        Judgement { lacking: Some(lacking), ..self.withdrawn(&reason.hint(hint)) }
+    }
+
+    /// The extension without which the set is worth nothing, and that is refused: nothing else is in then.
+    pub fn lacking(&self) -> Option<&ExtensionName> {
+        self.lacking.as_ref()
     }
 
     /// What became of each extension, in the order of the machine config.
     pub fn verdicts(&self) -> &[Verdict<L>] {
-        &self.0
+        &self.verdicts
     }
 
     /// The extensions that are in.
     pub fn admitted(&self) -> Vec<&Admitted<L>> {
-        self.0.iter().filter_map(Verdict::admitted).collect()
+        self.verdicts.iter().filter_map(Verdict::admitted).collect()
     }
 }
 

@@ -228,7 +228,7 @@ fn module_for_this_kernel_is_active_and_indexed() {
     assert_eq!(find(&planned.status, "driver").state, State::Active);
     let steps = planned.activation.to_string();
     assert!(steps.contains("modules.alias.bin, modules.dep, modules.dep.bin, "), "{steps}");
-    assert!(steps.contains("ask for modules in /run/modules-load.d/tenon.conf: driver"), "{steps}");
+    assert!(steps.contains("load module driver for driver"), "{steps}");
 }
 
 #[test]
@@ -454,4 +454,21 @@ fn broken_configuration_is_refused_and_missing_one_is_not() {
     fs::remove_file(&machine).unwrap();
     assert_eq!(spec::Diagnose::outcome(&no_request()), spec::Outcome::Unavailable);
     assert!(no_request().to_string().contains("tenon/machine.yaml"));
+}
+
+#[test]
+fn required_extension_that_is_refused_takes_the_set_along() {
+    let world = world();
+    world.publish(&Extension::new("tool"));
+    world.publish(&Extension::new("thief").file("/usr/bin/sh"));
+    world.want(&["tool", "thief"]);
+    let mut request = request(&world);
+    assert_eq!(find(&plan(&request).unwrap().status, "tool").state, State::Active);
+    request.config.extensions[1].required = true;
+    let planned = plan(&request).unwrap();
+    let tool = find(&planned.status, "tool");
+    assert_eq!(tool.state, State::Refused);
+    assert!(tool.reasons[0].sentence.contains("requires thief"), "{tool:?}");
+    assert_eq!(find(&planned.status, "thief").reasons[0].code, ReasonCode::PathCollision);
+    assert!(!planned.activation.to_string().contains("tool"));
 }

@@ -38,7 +38,7 @@ fn select_one(
     taken: Option<Digest>,
     arch: Arch,
 ) -> Result<Entry, ComposeError> {
-    let Wanted { name, version } = wanted;
+    let Wanted { name, version, .. } = wanted;
     let is_taken = |entry: &Entry| Some(entry.descriptor.digest) == taken && is_for(entry, arch);
     let entry = layout.candidates(name, version).into_iter().find(is_taken);
     entry.ok_or_else(|| ComposeError::NoCandidate {

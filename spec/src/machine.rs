@@ -25,6 +25,8 @@ pub struct Wanted {
     pub name: ExtensionName,
     /// The versions that will do; the highest one that is there is taken.
     pub version: VersionRange,
+    /// Is the set worth nothing without it?
+    pub required: bool,
 }
 
 /// One `ExtensionsConfig` document as written; in a patch everything but names may be missing.
@@ -43,6 +45,8 @@ struct WantedFragment {
     name: ExtensionName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<VersionRange>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    required: Option<bool>,
     /// `delete` takes the entry of this name away, as in Talos's patches.
     #[serde(rename = "$patch", default, skip_serializing_if = "Option::is_none")]
     patch: Option<Patch>,
@@ -102,7 +106,9 @@ pub fn to_yaml(config: &ExtensionsConfig) -> String {
         text += " []";
     }
     for wanted in &config.extensions {
-        text += &format!("\n  - name: {}\n    version: \"{}\"", wanted.name, wanted.version);
+        let Wanted { name, version, required } = wanted;
+        text += &format!("\n  - name: {name}\n    version: \"{version}\"");
+        text += if *required { "\n    required: true" } else { "" };
     }
     text + "\n"
 }
@@ -138,7 +144,10 @@ fn merge(merged: &mut Vec<WantedFragment>, fragment: Fragment, file: &str) -> Re
             (None, Some(Patch::Delete)) => {
                 return Err(MachineError::NothingToDelete { file: file.to_owned(), name: entry.name });
             }
-            (Some(place), None) => merged[place].version = entry.version.or(merged[place].version.take()),
+            (Some(place), None) => {
+                merged[place].version = entry.version.or(merged[place].version.take());
+                merged[place].required = entry.required.or(merged[place].required);
+            }
             (None, None) => merged.push(entry),
         }
     }
@@ -147,8 +156,9 @@ fn merge(merged: &mut Vec<WantedFragment>, fragment: Fragment, file: &str) -> Re
 
 impl From<WantedFragment> for Wanted {
     fn from(fragment: WantedFragment) -> Wanted {
-        let WantedFragment { name, version, patch: _ } = fragment;
-        Wanted { name, version: version.unwrap_or_else(VersionRange::any) }
+        let WantedFragment { name, version, required, patch: _ } = fragment;
+        let version = version.unwrap_or_else(VersionRange::any);
+        Wanted { name, version, required: required.unwrap_or_default() }
     }
 }
 
@@ -249,6 +259,16 @@ extensions:
         assert_eq!(with("  - {name: wireguard}\n").unwrap(), ["wireguard ^1.0", "firmware *"]);
         assert!(matches!(with("  - {name: x, $patch: delete}\n"), Err(MachineError::NothingToDelete { .. })));
         assert!(matches!(with("  - {name: x}\n  - {name: x}\n"), Err(MachineError::Twice { .. })));
+    }
+
+    #[test]
+    fn what_is_required_stays_so_until_a_patch_says_otherwise() {
+        let base = CONFIG.replace("version: ^1.0", "required: true");
+        let required = |body: &str| patched(&base, "m.yaml", &patch(body)).unwrap().extensions[0].required;
+        assert!(required("  - {name: wireguard, version: =2.0.0}\n"));
+        assert!(!required("  - {name: wireguard, required: false}\n"));
+        let config = parse(&base, "m.yaml").unwrap();
+        assert_eq!(parse(&to_yaml(&config), "w.yaml").unwrap(), config);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) fn examine<L>(
 /// The highest version in the range; the one that is in the set, where the policy demands a set. Name, version and platform are hints of the index: a wrong one leads to an
 /// artifact that is refused, never to one that is believed.
 fn choose(wanted: &Wanted, grounds: &Grounds) -> Result<Entry, Objection> {
-    let Wanted { name, version: range } = wanted;
+    let Wanted { name, version: range, .. } = wanted;
     let candidates = grounds.store.candidates(name, range);
     let for_us = |entry: &&Entry| {
         let platform = entry.descriptor.platform.as_ref();
@@ -63,7 +63,7 @@ fn choose(wanted: &Wanted, grounds: &Grounds) -> Result<Entry, Objection> {
 }
 
 fn not_found(wanted: &Wanted, grounds: &Grounds) -> Objection {
-    let Wanted { name, version: range } = wanted;
+    let Wanted { name, version: range, .. } = wanted;
     let others = grounds.store.candidates(name, &VersionRange::any());
     match others.is_empty() {
         true => Objection::NoSuchName { name: name.clone() },

@@ -113,12 +113,7 @@ fn a_set_is_laid_over_usr_and_opt_read_only() {
     );
     assert_eq!(owners("/usr/bin/sh"), "/usr/bin/sh is of the base\n");
     assert!(owners("driver").contains("/extra/driver/driver.ko is of driver 1.0.0"), "{}", owners("driver"));
-    assert_eq!(
-        owners("/usr/bin").lines().count(),
-        2,
-        "of an extension and of the base: {}",
-        owners("/usr/bin")
-    );
+    assert_eq!(owners("/usr/bin").lines().count(), 4, "three extensions and the base have it");
     assert_eq!(owners("/usr/bin/thief"), "");
     let modules = &status.extensions[2].modules;
     assert!(modules.len() == 1 && modules[0].error.is_some(), "the driver is none: {modules:?}");
@@ -167,6 +162,15 @@ fn what_fails_leaves_the_set_that_was_there() {
     assert!(matches!(error, ActivateError::Plan(_)), "there is no /opt: {error}");
     assert!(system.has("usr/bin/tool") && !system.has("usr/bin/other"));
     assert_eq!(mounted(), before);
+
+    system.world.want(&["other", "thief"]);
+    let config = system.world.medium().join("tenon/machine.yaml");
+    let required =
+        fs::read_to_string(&config).unwrap().replace("name: thief", "name: thief\n    required: true");
+    fs::write(&config, required).unwrap();
+    let status = activate(&system.request(), &Clock::start()).unwrap();
+    assert!(states(&status).iter().all(|(_, state)| *state == State::Refused), "{status:?}");
+    assert!(status.notes.last().unwrap().contains("thief is required"), "{:?}", status.notes);
 
     system.world.want(&["other"]);
     fs::write(system.world.medium().join("tenon/machine.yaml"), "kind: [").unwrap();
