@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Room, and the rooms that its product (not its tests) may use.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("spec", &[]),
     ("squash", &["spec"]),
     ("sources", &["spec", "squash"]),
     ("kabi", &["spec"]),
     ("signing", &["spec"]),
     ("catalog", &["spec"]),
+    ("generations", &["spec"]),
     ("terminal", &["spec"]),
     ("signer", &["spec", "signing", "terminal"]),
     (
@@ -22,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("grants", &["spec", "squash"]),
     ("factory", &["spec", "kabi", "signing", "catalog", "terminal", "signer", "extruntime"]),
     ("extruntime", &["spec", "squash", "grants", "kabi", "signing", "catalog"]),
-    ("fuzz", &["spec", "squash", "grants", "sources", "kabi", "catalog", "signing"]),
+    ("fuzz", &["spec", "squash", "grants", "sources", "kabi", "catalog", "generations", "signing"]),
     ("truth", &[]),
     ("xtask", &["spec", "kabi"]),
     ("tests", &[]),

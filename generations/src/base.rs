@@ -1,0 +1,133 @@
+//! Which base a generation was verified for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use spec::{Digest, ExtensionName, KernelRelease, Version};
+
+/// A base as far as generations are bound to it. Two are the same when all of it is the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BaseIdentity {
+    /// What the base is called.
+    pub name: ExtensionName,
+    /// Its version.
+    pub version: Version,
+    /// Its kernel.
+    pub kernel: KernelRelease,
+    /// Which build of that kernel, where the kernel says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<BuildId>,
+    /// Digest of its root image.
+    pub root: Digest,
+}
+
+impl BaseIdentity {
+    /// What `self`, for which something was made, has otherwise than `running`; nothing where they are the same.
+    pub fn difference(&self, running: &BaseIdentity) -> Option<String> {
+        let BaseIdentity { name, version, kernel, build_id, root } = self;
+        let is_for = |wanted: &dyn fmt::Display, found: &dyn fmt::Display| {
+            Some(format!("it is for {wanted}, and the base has {found}"))
+        };
+        let build = |id: &Option<BuildId>| id.as_ref().map_or("no build id".to_owned(), BuildId::to_string);
+        if (name, version) != (&running.name, &running.version) {
+            let found = format!("{} {}", running.name, running.version);
+            Some(format!("it is for {name} {version}, and the base is {found}"))
+        } else if *kernel != running.kernel {
+            is_for(&format!("kernel {kernel}"), &running.kernel)
+        } else if *build_id != running.build_id {
+            is_for(&format!("the build {} of kernel {kernel}", build(build_id)), &build(&running.build_id))
+        } else if *root != running.root {
+            is_for(&format!("the root image {root}"), &running.root)
+        } else {
+            None
+        }
+    }
+}
+
+/// The build id of a kernel (NT_GNU_BUILD_ID, `/sys/kernel/notes`), as lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BuildId(String);
+
+/// Most bytes of a build id. Linkers make 8 to 20, and 64 is a SHA-512.
+const BUILD_ID_MAX: usize = 64;
+
+/// The text is not a build id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not a build id: expected 1 to {BUILD_ID_MAX} bytes as lower-case hexadecimal digits")]
+pub struct BuildIdError(String);
+
+impl FromStr for BuildId {
+    type Err = BuildIdError;
+
+    fn from_str(text: &str) -> Result<BuildId, BuildIdError> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let whole = (2..=2 * BUILD_ID_MAX).contains(&text.len()) && text.len().is_multiple_of(2);
+        match whole && text.bytes().all(is_digit) {
+            true => Ok(BuildId(text.to_owned())),
+            false => Err(BuildIdError(text.chars().take(80).collect())),
+        }
+    }
+}
+
+impl TryFrom<String> for BuildId {
+    type Error = BuildIdError;
+
+    fn try_from(text: String) -> Result<BuildId, BuildIdError> {
+        text.parse()
+    }
+}
+
+impl From<BuildId> for String {
+    fn from(id: BuildId) -> String {
+        id.0
+    }
+}
+
+impl fmt::Display for BuildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_a_base_counts() {
+        let base = BaseIdentity {
+            name: "debian".parse().unwrap(),
+            version: "12.0.0".parse().unwrap(),
+            kernel: "6.1.0-56-cloud-amd64".parse().unwrap(),
+            build_id: Some("7f76f39f".parse().unwrap()),
+            root: Digest::of(b"root"),
+        };
+        assert_eq!(base.difference(&base), None);
+        let others = [
+            BaseIdentity { name: "other".parse().unwrap(), ..base.clone() },
+            BaseIdentity { version: "12.1.0".parse().unwrap(), ..base.clone() },
+            BaseIdentity { kernel: "6.12.1".parse().unwrap(), ..base.clone() },
+            BaseIdentity { build_id: None, ..base.clone() },
+            BaseIdentity { build_id: Some("00".parse().unwrap()), ..base.clone() },
+            BaseIdentity { root: Digest::of(b"another"), ..base.clone() },
+        ];
+        for other in &others {
+            assert!(base.difference(other).is_some(), "{other:?}");
+        }
+        assert_eq!(
+            base.difference(&others[1]).as_deref(),
+            Some("it is for debian 12.0.0, and the base is debian 12.1.0")
+        );
+    }
+
+    #[test]
+    fn a_build_id_has_one_form() {
+        assert!("7f76f39f".parse::<BuildId>().is_ok());
+        for wrong in ["", "7", "7F", "0x12", &"00".repeat(BUILD_ID_MAX + 1)] {
+            assert!(wrong.parse::<BuildId>().is_err(), "{wrong}");
+        }
+    }
+}
