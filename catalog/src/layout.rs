@@ -46,13 +46,17 @@ impl Layout {
     pub fn open(dir: impl Into<PathBuf>) -> Result<Layout, CatalogError> {
         let dir = dir.into();
         check_mark(&dir)?;
-        let path = dir.join(INDEX_FILE);
-        let what = path.display().to_string();
-        let index = match blobs::read_named(&path, limits::MANIFEST)? {
-            Some(bytes) => Index::parse_unpointed(&bytes, &what)?,
-            None => return Err(CatalogError::malformed(what, "it is missing")),
-        };
-        Ok(Layout { dir, index })
+        let index = dir.join(INDEX_FILE);
+        Layout::with_index(dir, &index)
+    }
+
+    /// Opens a layout whose index is a file of its own, and whose blobs are below `dir` beside those of others.
+    pub fn with_index(dir: impl Into<PathBuf>, index: &Path) -> Result<Layout, CatalogError> {
+        let what = index.display().to_string();
+        match blobs::read_named(index, limits::MANIFEST)? {
+            Some(bytes) => Ok(Layout { dir: dir.into(), index: Index::parse_unpointed(&bytes, &what)? }),
+            None => Err(CatalogError::malformed(what, "it is missing")),
+        }
     }
 
     /// The directory.

@@ -426,3 +426,30 @@ fn a_layout_of_another_version_is_refused() {
     fs::write(store.dir().join("oci-layout"), b"{}").unwrap();
     assert!(matches!(store.layout(), Err(CatalogError::Json { .. })));
 }
+
+#[test]
+fn what_is_exported_can_be_read_elsewhere() {
+    let (dir, store) = new_store();
+    let hello = add(&store, "hello", "1.2.0");
+    add(&store, "other", "1.0.0");
+    store.attach_signature(&hello, BUNDLE).unwrap();
+    let layout = store.layout().unwrap();
+    let export = layout.export(std::slice::from_ref(&hello)).unwrap();
+    assert!(export.skipped.is_empty());
+
+    let elsewhere = dir.path().join("elsewhere");
+    fs::create_dir_all(elsewhere.join("blobs/sha256")).unwrap();
+    for blob in &export.blobs {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut blob.open(&layout).unwrap(), &mut bytes).unwrap();
+        assert_eq!((Digest::of(&bytes), bytes.len() as u64), (blob.descriptor.digest, blob.descriptor.size));
+        fs::write(elsewhere.join("blobs/sha256").join(blob.descriptor.digest.hex()), bytes).unwrap();
+    }
+    let index = dir.path().join("elsewhere.json");
+    fs::write(&index, &export.index).unwrap();
+    let kept = Layout::with_index(&elsewhere, &index).unwrap();
+    assert_eq!(kept.extensions().len(), 1);
+    assert_eq!(kept.read_extension(&hello).unwrap().config, config("hello", "1.2.0"));
+    assert_eq!(kept.signatures(&hello.digest).bundles, [BUNDLE]);
+    assert!(kept.check_blob(&layout.read_extension(&hello).unwrap().image).is_ok());
+}
