@@ -6,161 +6,120 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
 
+use generations::StoreError;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use signing::{Moment, Occasion};
-use spec::base::{BaseDescription, files as base_files};
-use spec::boot::medium;
 use spec::status::Status;
 use spec::{Diagnose, Outcome};
 
-use crate::activation::{Activation, ActivationError, HIERARCHIES, INDEXED, Present, Target};
-use crate::admit::judge;
+use crate::activation::{Activation, ActivationError, HIERARCHIES, Present, Target};
+use crate::admit::{Unopened, judge};
 use crate::apply::{self, ApplyError};
-use crate::base::{self, BaseError};
 use crate::cannot::{Cannot, cannot};
+use crate::choice::{Chosen, Node};
 use crate::clock::Clock;
-use crate::facts::FactFiles;
-use crate::grounds::{self, ConfigError, GroundsError, Places};
+use crate::grounds::{self, ConfigError, GroundsError};
 use crate::held::{Means, Way};
 use crate::layer::Layer;
 use crate::log::Log;
 use crate::mounts;
+use crate::offer::Offer;
 use crate::places::Run;
-use crate::running::{Running, RunningError};
+use crate::system::{Known, System, SystemError};
 use crate::{modules, status};
 
 /// What to activate, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// The root of the system: `/`, or where an initrd has mounted it.
-    pub(crate) root: PathBuf,
-    /// The machine config.
-    pub(crate) config: PathBuf,
-    /// An OCI layout.
-    pub(crate) store: PathBuf,
-    /// The trust policy, which must not be of the same hand as the store.
+    /// The system.
+    pub(crate) system: System,
+    /// The set.
+    pub(crate) source: Source,
+    /// The trust policy, which must not be of the same hand as the set.
     pub(crate) trust: PathBuf,
-    /// The directory of what its keys have signed since.
-    pub(crate) updates: PathBuf,
-    /// A base directory with the facts about the system; those in its root are taken where there is none.
-    pub(crate) base: Option<PathBuf>,
     /// How images are held first.
     pub(crate) images: Way,
 }
 
-/// Where these things are on a system, below its root.
-pub(crate) mod defaults {
-    /// The machine config.
-    pub(crate) const CONFIG: &str = "etc/tenon/machine.yaml";
-    /// The trust policy.
-    pub(crate) const TRUST: &str = "etc/tenon/trust.yaml";
-    /// What its keys have signed since.
-    pub(crate) const UPDATES: &str = "var/lib/tenon/trust";
-    /// The extensions.
-    pub(crate) const STORE: &str = "var/lib/tenon/store";
-}
-
-impl Request {
-    /// Everything where it is on a system of this root.
-    pub(crate) fn of_root(root: PathBuf) -> Request {
-        Request {
-            config: root.join(defaults::CONFIG),
-            store: root.join(defaults::STORE),
-            trust: root.join(defaults::TRUST),
-            updates: root.join(defaults::UPDATES),
-            base: None,
-            images: Way::Copy,
-            root,
-        }
-    }
-
-    /// The same with set and store of a medium. The policy stays: a medium is not to say by whom it is believed.
-    pub(crate) fn with_medium(self, dir: &Path) -> Request {
-        Request {
-            config: dir.join(medium::MACHINE),
-            store: dir.join(medium::STORE),
-            updates: dir.join(medium::TRUST),
-            ..self
-        }
-    }
-
-    fn facts(&self, present: &Present) -> FactFiles {
-        // What is covered is to be read as it was before.
-        let root = if present.covered.contains(&INDEXED) { Run::base() } else { self.root.clone() };
-        match &self.base {
-            Some(directory) => FactFiles::in_directory(directory).and_root(root),
-            None => FactFiles::in_root(&root),
-        }
-    }
-
-    fn description(&self) -> Result<Option<BaseDescription>, BaseError> {
-        self.base.as_ref().map(|directory| base::parse(&directory.join(base_files::DESCRIPTION))).transpose()
-    }
+/// Where a set comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// What the node keeps: the one on trial, or the current one.
+    Node(PathBuf),
+    /// Files that somebody names.
+    Offer(Offer),
 }
 
 /// Judges the set, and lays what is admitted over the root in place of what is there.
 pub(crate) fn activate(request: &Request, clock: &Clock) -> Result<Status, ActivateError> {
     let _alone = lock()?;
-    let present = present();
-    let kernel = Running::look()?;
-    let (release, description) = (kernel.release.clone(), request.description()?);
-    let grounds = clock.time("read config, policy and facts of the base", || {
-        let places = Places {
-            store: request.store.clone(),
-            trust: request.trust.clone(),
-            updates: request.updates.clone(),
-            occasion: Occasion::Boot(Moment::of(SystemTime::now())),
-            facts: request.facts(&present),
-            kernel,
-        };
-        let config = grounds::read_config(&request.config)?;
-        grounds::gather(config, places).map_err(ActivateError::from)
+    let present = Present::now();
+    let known = clock.time("read the facts of the base", || request.system.look(&present))?;
+    let chosen = clock.time("choose a set", || choose(&request.source, &known))?;
+    let run = Run::after(&present.sets);
+    let Some(offer) = &chosen.offer else {
+        apply::run(&Activation::removal(&request.system.root, &present), &[], clock)?;
+        let status = status::alone(&known, chosen.notes, chosen.set);
+        status::leave(&status, &Log::none());
+        return Ok(status);
+    };
+    let grounds = clock.time("read config and policy", || {
+        let config = grounds::read_config(&offer.config)?;
+        let places = grounds::places(offer, &request.trust);
+        grounds::gather(config, &places, Arc::clone(&known.facts)).map_err(ActivateError::from)
     })?;
     let means = Means::find(request.images);
     let judgement = clock.time("judge", || {
-        judge(&grounds, |image| {
+        let open = |image: Unopened<'_>| {
             clock
                 .time(&format!("  hold, check and mount {}", image.name), || Layer::extension(&image, &means))
-        })
+        };
+        judge(&grounds, open)
     });
-    let base = description.map_or_else(|| "the running system".to_owned(), |base| base.to_string());
-    let run = Run::after(&present.sets);
-    let status =
-        |judgement| status::of(judgement, base.clone(), &release, grounds.trust.notes().to_vec(), run);
+    let notes = [chosen.notes, grounds.trust.notes().to_vec()].concat();
+    let release = &known.facts.kernel.release;
+    let mut status = status::of(&judgement, known.name(), release, notes, chosen.set, run);
     if let Some(lacking) = judgement.lacking() {
-        let mut status = status(&judgement);
         status.notes.push(format!("nothing was changed, because {lacking} is required"));
         return Ok(status);
     }
     let admitted = judgement.admitted();
-    let target = Target::InPlace { root: request.root.clone(), present };
+    let target = Target::InPlace { root: request.system.root.clone(), present };
     let activation = clock.time("plan", || Activation::plan(&grounds.base, &admitted, &target, run))?;
     if let Err(error) = apply::run(&activation, &admitted, clock) {
         // Best effort: what is left is not seen by anybody.
         let _ = mounts::forget(&run.own());
         return Err(error.into());
     }
-    let mut status = status(&judgement);
-    let answers = clock.time("load modules", || modules::load(activation.modules(), &request.root));
+    let answers = clock.time("load modules", || modules::load(activation.modules(), &request.system.root));
     status::record(&mut status, answers);
     status::leave(&status, &Log::none());
     Ok(status)
 }
 
+fn choose(source: &Source, known: &Known) -> Result<Chosen, ActivateError> {
+    match source {
+        Source::Offer(offer) => Ok(Chosen::offered(offer.clone())),
+        Source::Node(dir) => Ok(Node::open(dir)?.choose(&known.identity(), None)),
+    }
+}
+
 /// Shows the base as it was before the first activation.
 pub(crate) fn deactivate(root: &Path) -> Result<(), ActivateError> {
     let _alone = lock()?;
-    let activation = Activation::removal(root, &present());
+    let activation = Activation::removal(root, &Present::now());
     apply::run(&activation, &[], &Clock::start())?;
     Ok(())
 }
 
-fn present() -> Present {
-    let is_covered = |hierarchy: &&'static str| mounts::is_mount_point(&Run::base().join(hierarchy));
-    Present { covered: HIERARCHIES.into_iter().filter(is_covered).collect(), sets: Run::all() }
+impl Present {
+    /// What there is now.
+    pub(crate) fn now() -> Present {
+        let is_covered = |hierarchy: &&'static str| mounts::is_mount_point(&Run::base().join(hierarchy));
+        Present { covered: HIERARCHIES.into_iter().filter(is_covered).collect(), sets: Run::all() }
+    }
 }
 
 /// One activation at a time, until the file is closed.
@@ -189,9 +148,9 @@ pub(crate) enum ActivateError {
     #[error(transparent)]
     System(#[from] Cannot),
     #[error(transparent)]
-    Kernel(#[from] RunningError),
+    Look(#[from] SystemError),
     #[error(transparent)]
-    Base(#[from] BaseError),
+    Node(#[from] StoreError),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -207,8 +166,8 @@ impl ActivateError {
         match self {
             ActivateError::NotRoot | ActivateError::Busy => None,
             ActivateError::System(error) => Some(error),
-            ActivateError::Kernel(error) => Some(error),
-            ActivateError::Base(error) => Some(error),
+            ActivateError::Look(error) => Some(error),
+            ActivateError::Node(error) => Some(error),
             ActivateError::Config(error) => Some(error),
             ActivateError::Grounds(error) => Some(error),
             ActivateError::Plan(error) => Some(error),

@@ -9,6 +9,7 @@ mod paths;
 mod set;
 
 use std::fs::File;
+use std::sync::Arc;
 
 use catalog::Layout;
 use kabi::{Fits, Record};
@@ -37,7 +38,7 @@ pub struct Grounds {
     /// What is trusted.
     pub trust: Trust,
     /// The base.
-    pub base: BaseFacts,
+    pub base: Arc<BaseFacts>,
 }
 
 /// An image that has been approved and not been opened.

@@ -2,8 +2,10 @@
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 
 use spec::base::BaseDescription;
+use spec::boot::initramfs;
 use spec::status::Status;
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 
@@ -12,15 +14,18 @@ use crate::admit::{Grounds, Judgement, judge};
 use crate::apply::{self, ApplyError};
 use crate::base::{self, Base, BaseError};
 use crate::cannot::Cannot;
+use crate::choice::{Chosen, Node};
 use crate::clock::Clock;
 use crate::cmdline::Arguments;
-use crate::grounds;
+use crate::facts::{BaseFacts, FactFiles};
+use crate::grounds::{self, GroundsError};
 use crate::held::{Means, Way};
 use crate::layer::Layer;
 use crate::log::Log;
 use crate::medium::{self, MediumError};
+use crate::offer::Offer;
 use crate::places::Run;
-use crate::{early, modules, status, switch};
+use crate::{early, identity, modules, node_disk, status, switch};
 
 /// Boots. Returns only with the error that ends the boot; a refused extension never is one.
 pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootError> {
@@ -28,7 +33,8 @@ pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootE
     early::load_modules(&description.boot_modules, log);
     let medium = medium::mount(arguments, log)?;
     let means = Means::find(arguments.images);
-    let Assembled { mut status, modules } = assemble(description, medium, &means, log)?;
+    let node = node_disk::open(arguments, log);
+    let Assembled { mut status, modules } = assemble(description, medium, node, &means, log)?;
     switch::enter(Path::new(SYSROOT))?;
     // The kernel looks for firmware in the root of its first process, so modules come after the switch.
     status::record(&mut status, modules::load(&modules, Path::new("/")));
@@ -43,7 +49,7 @@ pub fn rehearse() -> Result<Status, impl Diagnose> {
     let means = Means::find(Way::Copy);
     let description = base::describe().map_err(BootError::from);
     let assembled = description
-        .and_then(|description| assemble(description, Path::new(medium::MEDIUM), &means, &Log::none()));
+        .and_then(|description| assemble(description, Path::new(medium::MEDIUM), None, &means, &Log::none()));
     assembled.map(|assembled| assembled.status)
 }
 
@@ -57,28 +63,110 @@ struct Assembled {
 fn assemble(
     description: BaseDescription,
     medium: &Path,
+    node: Option<Node>,
     means: &Means,
     log: &Log,
 ) -> Result<Assembled, BootError> {
     let base = base::mount(description, medium, means, log)?;
-    put_together(&base, medium, means, log)
+    put_together(&base, medium, node, means, log)
 }
 
 /// Makes the root of the running system, with every extension that may be in it. Images are held, checked and mounted
 /// before anything is decided.
-fn put_together(base: &Base, medium: &Path, means: &Means, log: &Log) -> Result<Assembled, BootError> {
-    let (config, mut notes) = grounds::machine_config(medium);
-    let (judgement, modules) = match grounds::at_boot(config.clone(), medium, base) {
-        Ok(grounds) => {
-            notes.extend_from_slice(grounds.trust.notes());
-            let judgement = judge(&grounds, |image| Layer::extension(&image, means));
-            activate(judgement, &grounds, log)?
+fn put_together(
+    base: &Base,
+    medium: &Path,
+    node: Option<Node>,
+    means: &Means,
+    log: &Log,
+) -> Result<Assembled, BootError> {
+    let facts = BaseFacts::read(&FactFiles::in_root(&Run::base()), base.kernel.clone()).map(Arc::new);
+    let (chosen, attempt) = match facts {
+        Ok(facts) => try_sets(base, &Offer::of_medium(medium), node, &facts, means),
+        Err(error) => {
+            let chosen = Chosen::offered(Offer::of_medium(medium));
+            let attempt = Attempt::refused(&chosen, &error.into());
+            (chosen, attempt)
         }
-        Err(error) => leave_alone(Judgement::all_refused(&config.extensions, &error.reason()))?,
     };
+    let Attempt { judgement, grounds, notes } = attempt;
+    let (judgement, modules) = match &grounds {
+        Some(grounds) => activate(judgement, grounds, log)?,
+        None => leave_alone(judgement)?,
+    };
+    let notes = [chosen.notes, notes].concat();
     let (description, release) = (base.description.to_string(), &base.kernel.release);
-    let status = status::of(&judgement, description, release, notes, Run::BOOT);
+    let status = status::of(&judgement, description, release, notes, chosen.set, Run::BOOT);
     Ok(Assembled { status, modules })
+}
+
+/// Judges the set that is to run. One that the node keeps and that is worth nothing is left, and the next one judged.
+fn try_sets(
+    base: &Base,
+    medium: &Offer,
+    mut node: Option<Node>,
+    facts: &Arc<BaseFacts>,
+    means: &Means,
+) -> (Chosen, Attempt) {
+    let identity = identity::of(Some(&base.description), facts);
+    let mut earlier = Vec::new();
+    loop {
+        let mut chosen = match &mut node {
+            Some(node) => node.choose(&identity, Some(medium.clone())),
+            None => Chosen::offered(medium.clone()),
+        };
+        chosen.notes.splice(..0, earlier.iter().cloned());
+        let attempt = Attempt::at(&chosen, facts, means);
+        let worthless = chosen.generation().zip(attempt.judgement.lacking());
+        let (Some(node), Some((generation, lacking))) = (&mut node, worthless) else {
+            return (chosen, attempt);
+        };
+        let why = format!("extension {lacking} is required, and refused");
+        earlier = chosen.notes.clone();
+        earlier.push(format!("generation {generation} is left: {why}"));
+        if let Err(error) = node.leave(generation, &why) {
+            chosen.notes.push(format!("generation {generation} cannot be left: {}", spec::sentence(&error)));
+            return (chosen, attempt);
+        }
+    }
+}
+
+/// A set that was judged.
+struct Attempt {
+    judgement: Judgement<Layer>,
+    /// What the judgement rests on; none where there was nothing to rest one on.
+    grounds: Option<Grounds>,
+    notes: Vec<String>,
+}
+
+impl Attempt {
+    fn at(chosen: &Chosen, facts: &Arc<BaseFacts>, means: &Means) -> Attempt {
+        let Some(offer) = &chosen.offer else { return Attempt::none() };
+        let (config, mut notes) = grounds::machine_config(&offer.config);
+        let places = grounds::places(offer, Path::new(initramfs::TRUST));
+        match grounds::gather(config, &places, Arc::clone(facts)) {
+            Ok(grounds) => {
+                notes.extend_from_slice(grounds.trust.notes());
+                let judgement = judge(&grounds, |image| Layer::extension(&image, means));
+                Attempt { judgement, grounds: Some(grounds), notes }
+            }
+            Err(error) => Attempt::refused(chosen, &error),
+        }
+    }
+
+    /// Everything that is wanted stays out for the same reason.
+    fn refused(chosen: &Chosen, error: &GroundsError) -> Attempt {
+        let Some(offer) = &chosen.offer else { return Attempt::none() };
+        let (config, notes) = grounds::machine_config(&offer.config);
+        let judgement = Judgement::all_refused(&config.extensions, &error.reason());
+        Attempt { judgement, grounds: None, notes }
+    }
+
+    /// Nothing is wanted.
+    fn none() -> Attempt {
+        let reason = Reason::new(ReasonCode::NotFound, String::new());
+        Attempt { judgement: Judgement::all_refused(&[], &reason), grounds: None, notes: Vec::new() }
+    }
 }
 
 /// What became of each extension, and the modules that are to be loaded.

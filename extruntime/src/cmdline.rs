@@ -14,6 +14,8 @@ const MEDIUM_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Arguments {
     /// `tenon.medium=LABEL`: volume identifier of the medium.
     pub(crate) medium: String,
+    /// `tenon.state=LABEL`: label of the file system on which the node keeps its sets.
+    pub(crate) state: Option<String>,
     /// `tenon.timeout=SECONDS`: how long to wait for the medium.
     pub(crate) timeout: Duration,
     /// `tenon.init=PATH`: what the new root starts.
@@ -39,6 +41,7 @@ impl Default for Arguments {
     fn default() -> Arguments {
         Arguments {
             medium: medium::VOLUME.to_owned(),
+            state: None,
             timeout: MEDIUM_TIMEOUT,
             init: "/sbin/init".to_owned(),
             images: Way::Copy,
@@ -56,6 +59,7 @@ impl Arguments {
             let Some(own) = word.strip_prefix("tenon.") else { continue };
             match own.split_once('=') {
                 Some(("medium", label)) if !label.is_empty() => arguments.medium = label.to_owned(),
+                Some(("state", label)) if !label.is_empty() => arguments.state = Some(label.to_owned()),
                 Some(("timeout", seconds)) if seconds.parse::<u16>().is_ok() => {
                     arguments.timeout = Duration::from_secs(seconds.parse().unwrap_or_default());
                 }
@@ -93,9 +97,10 @@ mod tests {
     #[test]
     fn our_arguments_are_found_among_the_kernels() {
         let line = "BOOT_IMAGE=/vmlinuz console=ttyS0 tenon.medium=OTHER tenon.timeout=5 quiet \
-                    tenon.init=/usr/bin/sh tenon.emergency=halt tenon.images=verity\n";
+                    tenon.init=/usr/bin/sh tenon.state=NODE tenon.emergency=halt tenon.images=verity\n";
         let expected = Arguments {
             medium: "OTHER".into(),
+            state: Some("NODE".into()),
             timeout: Duration::from_secs(5),
             init: "/usr/bin/sh".into(),
             images: Way::Verity,

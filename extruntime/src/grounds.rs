@@ -1,40 +1,36 @@
 //! Gathering what a judgement rests on, at boot and for `extruntime plan`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use catalog::{CatalogError, Layout, TrustFiles};
+use catalog::{CatalogError, TrustFiles};
 use signing::{Moment, Occasion, PolicyError, Trust, TrustPolicy, Updates};
 use spec::artifact::limits;
-use spec::boot::{initramfs, medium as places};
 use spec::machine::{self, ExtensionsConfig, MachineError};
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 
 use crate::admit::Grounds;
-use crate::base::Base;
 use crate::cannot::Cannot;
-use crate::facts::{BaseFacts, FactFiles, FactsError};
+use crate::facts::{BaseFacts, FactsError};
 use crate::files;
-use crate::places::Run;
-use crate::running::Running;
+use crate::offer::{Offer, StorePlace};
 
 /// Where the grounds of a judgement are.
 #[derive(Debug)]
 pub(crate) struct Places {
-    pub(crate) store: PathBuf,
+    pub(crate) store: StorePlace,
     /// The policy that is pinned.
     pub(crate) trust: PathBuf,
     /// The directory of what its keys have signed since.
     pub(crate) updates: PathBuf,
     pub(crate) occasion: Occasion,
-    pub(crate) facts: FactFiles,
-    pub(crate) kernel: Running,
 }
 
-/// The machine config of the medium. A missing or broken one must not end the boot: then nothing is wanted, and the
-/// note says why.
-pub(crate) fn machine_config(medium: &Path) -> (ExtensionsConfig, Vec<String>) {
-    match read_machine_config(medium) {
+/// The machine config at boot. A missing or broken one must not end the boot: then nothing is wanted, and the note says
+/// why.
+pub(crate) fn machine_config(file: &Path) -> (ExtensionsConfig, Vec<String>) {
+    match read_config(file) {
         Ok(config) => (config, Vec::new()),
         Err(error) => {
             (ExtensionsConfig::default(), vec![format!("the base runs alone: {}", spec::sentence(&error))])
@@ -42,37 +38,31 @@ pub(crate) fn machine_config(medium: &Path) -> (ExtensionsConfig, Vec<String>) {
     }
 }
 
-/// Reads the machine config of a medium.
-pub(crate) fn read_machine_config(medium: &Path) -> Result<ExtensionsConfig, ConfigError> {
-    let text = files::read_text(&medium.join(places::MACHINE), limits::CONFIG)?;
-    Ok(machine::parse(&text, places::MACHINE)?)
-}
-
-/// Reads the machine config of a system.
+/// Reads a machine config.
 pub(crate) fn read_config(file: &Path) -> Result<ExtensionsConfig, ConfigError> {
     let text = files::read_text(file, limits::CONFIG)?;
     Ok(machine::parse(&text, &file.display().to_string())?)
 }
 
-/// The grounds at boot: a policy from the initramfs, facts from the verified base, a store on the medium.
-pub(crate) fn at_boot(config: ExtensionsConfig, medium: &Path, base: &Base) -> Result<Grounds, GroundsError> {
-    let places = Places {
-        store: medium.join(places::STORE),
-        trust: initramfs::TRUST.into(),
-        updates: medium.join(places::TRUST),
+/// Places of a set, with a policy that is not of the same hand.
+pub(crate) fn places(offer: &Offer, trust: &Path) -> Places {
+    Places {
+        store: offer.store.clone(),
+        trust: trust.to_owned(),
+        updates: offer.updates.clone(),
         occasion: Occasion::Boot(Moment::of(SystemTime::now())),
-        facts: FactFiles::in_root(&Run::base()),
-        kernel: base.kernel.clone(),
-    };
-    gather(config, places)
+    }
 }
 
 /// Reads everything that does not depend on a single extension.
-pub(crate) fn gather(config: ExtensionsConfig, places: Places) -> Result<Grounds, GroundsError> {
-    let Places { store, trust, updates, occasion, facts, kernel } = places;
-    let base = BaseFacts::read(&facts, kernel)?;
-    let trust = establish(&trust, &updates, occasion)?;
-    let store = Layout::open(store)?;
+pub(crate) fn gather(
+    config: ExtensionsConfig,
+    places: &Places,
+    base: Arc<BaseFacts>,
+) -> Result<Grounds, GroundsError> {
+    let Places { store, trust, updates, occasion } = places;
+    let trust = establish(trust, updates, *occasion)?;
+    let store = store.open()?;
     Ok(Grounds { config, store, trust, base })
 }
 

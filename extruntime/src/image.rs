@@ -3,6 +3,7 @@
 use grants::Undeclared;
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 use squash::BrokenPromise;
+use squash::verity::VerityFault;
 
 use crate::cannot::Cannot;
 use crate::content::ContentError;
@@ -16,6 +17,9 @@ pub enum ImageError {
     /// The kernel does not mount it.
     #[error(transparent)]
     Mount(#[from] Cannot),
+    /// Its hash tree is not the one that was signed.
+    #[error("the dm-verity area of the image is not the one that was signed")]
+    Tree(#[source] VerityFault),
     /// It holds what the extension does not declare.
     #[error(transparent)]
     Grants(#[from] Undeclared),
@@ -30,7 +34,7 @@ impl ImageError {
         let (code, found) = match self {
             ImageError::Content(error) => (error.code(), error.wanted_found()),
             ImageError::Mount(_) => (ReasonCode::ActivationFailed, None),
-            ImageError::Contents(_) => (ReasonCode::MalformedArtifact, None),
+            ImageError::Contents(_) | ImageError::Tree(_) => (ReasonCode::MalformedArtifact, None),
             ImageError::Grants(Undeclared::Need(_)) => (ReasonCode::GrantMissing, None),
             ImageError::Grants(Undeclared::Opaque(_)) => (ReasonCode::MalformedArtifact, None),
         };
@@ -42,7 +46,7 @@ impl ImageError {
         match self {
             ImageError::Contents(fault) => fault.place().into_iter().fold(reason, Reason::subject),
             ImageError::Grants(fault) => reason.subject(fault.path().as_str()),
-            ImageError::Content(_) | ImageError::Mount(_) => reason,
+            ImageError::Content(_) | ImageError::Mount(_) | ImageError::Tree(_) => reason,
         }
     }
 }
@@ -52,7 +56,7 @@ impl Diagnose for ImageError {
         match self {
             ImageError::Content(error) => error.outcome(),
             ImageError::Mount(error) => error.outcome(),
-            ImageError::Contents(_) | ImageError::Grants(_) => Outcome::Refused,
+            ImageError::Contents(_) | ImageError::Grants(_) | ImageError::Tree(_) => Outcome::Refused,
         }
     }
 
@@ -61,7 +65,7 @@ impl Diagnose for ImageError {
             ImageError::Content(error) => error.hint(),
             ImageError::Mount(error) => error.hint(),
             ImageError::Grants(error) => error.hint(),
-            ImageError::Contents(_) => {
+            ImageError::Contents(_) | ImageError::Tree(_) => {
                 Some("build the image with extbuild, which makes no such thing, and sign it again".into())
             }
         }

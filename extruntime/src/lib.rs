@@ -17,6 +17,7 @@ mod apply;
 pub mod base;
 mod boot;
 pub mod cannot;
+mod choice;
 mod cli;
 mod clock;
 mod cmdline;
@@ -27,6 +28,7 @@ pub mod facts;
 mod files;
 pub mod grounds;
 mod held;
+mod identity;
 pub mod image;
 mod init;
 #[cfg(test)]
@@ -37,6 +39,9 @@ mod medium;
 mod metrics;
 mod modules;
 mod mounts;
+mod node;
+mod node_disk;
+mod offer;
 mod owner;
 pub mod places;
 pub mod plan;
@@ -46,6 +51,7 @@ mod sealed;
 mod status;
 mod switch;
 mod sys;
+mod system;
 mod verity;
 
 #[doc(hidden)]

@@ -27,7 +27,8 @@ const BLOCK_CLASS: &str = "/sys/class/block";
 pub(crate) fn mount(arguments: &Arguments, log: &Log) -> Result<&'static Path, MediumError> {
     let Arguments { medium: label, timeout, .. } = arguments;
     log.say(&format!("looking for the volume {label}"));
-    let device = find(label, *timeout).map_err(|seen| MediumError::NotFound {
+    let is_it = |device: &Path| volume_of(device).as_deref() == Some(label.as_str());
+    let device = wait_for(is_it, *timeout).map_err(|seen| MediumError::NotFound {
         label: label.clone(),
         seconds: timeout.as_secs(),
         seen,
@@ -37,16 +38,16 @@ pub(crate) fn mount(arguments: &Arguments, log: &Log) -> Result<&'static Path, M
     Ok(Path::new(MEDIUM))
 }
 
-/// Waits until a device with this volume identifier is there. The error is what was seen instead.
-fn find(label: &str, timeout: Duration) -> Result<PathBuf, Vec<String>> {
+/// Waits until such a device is there. The error is what was seen instead.
+pub(crate) fn wait_for(is_it: impl Fn(&Path) -> bool, timeout: Duration) -> Result<PathBuf, Vec<String>> {
     let end = Instant::now() + timeout;
     loop {
         let devices = devices();
-        if let Some(found) = devices.iter().find(|device| volume_of(device).as_deref() == Some(label)) {
+        if let Some(found) = devices.iter().find(|device| is_it(device)) {
             return Ok(found.clone());
         }
         if Instant::now() >= end {
-            return Err(devices.iter().map(describe).collect());
+            return Err(devices.iter().map(|device| describe(device)).collect());
         }
         std::thread::sleep(POLL);
     }
@@ -62,7 +63,7 @@ fn devices() -> Vec<PathBuf> {
     names.iter().map(|name| PathBuf::from("/dev").join(name.replace('!', "/"))).collect()
 }
 
-fn describe(device: &PathBuf) -> String {
+fn describe(device: &Path) -> String {
     match volume_of(device) {
         Some(label) => format!("{} (volume \"{label}\")", device.display()),
         None => device.display().to_string(),
@@ -70,7 +71,7 @@ fn describe(device: &PathBuf) -> String {
 }
 
 /// The volume identifier of the device, if it can be read and is an ISO 9660 volume.
-fn volume_of(device: &PathBuf) -> Option<String> {
+fn volume_of(device: &Path) -> Option<String> {
     // O_NONBLOCK: a drive without a disc must not make us wait.
     let flags = OFlags::NONBLOCK.bits() as i32;
     let file = File::options().read(true).custom_flags(flags).open(device).ok()?;

@@ -133,6 +133,12 @@ pub(crate) fn open_directory(directory: &Path) -> Result<OwnedFd, Cannot> {
     open(directory, DIRECTORY, Mode::empty()).map_err(cannot("open", directory.display()))
 }
 
+/// Mounts a disk that is written to.
+pub(crate) fn disk(device: &Path, at: &Path, kind: &str, flags: MountFlags) -> Result<(), Cannot> {
+    make_directory(at)?;
+    mount(device, at, kind, flags, None).map_err(cannot("mount the file system of", device.display()))
+}
+
 /// Mounts an empty file system in memory, to be filled and locked.
 pub(crate) fn memory(at: &Path) -> Result<(), Cannot> {
     make_directory(at)?;

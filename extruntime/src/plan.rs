@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use kabi::SignatureRule;
@@ -15,10 +16,11 @@ use spec::{Diagnose, KernelRelease, Outcome};
 use crate::activation::{Activation, ActivationError, Target};
 use crate::admit::{Unopened, judge};
 use crate::base::{self, BaseError};
-use crate::content;
-use crate::facts::FactFiles;
+use crate::content::{self, ContentError};
+use crate::facts::{BaseFacts, FactFiles};
 use crate::grounds::{self, ConfigError, GroundsError, Places};
 use crate::image::ImageError;
+use crate::offer::StorePlace;
 use crate::places::Run;
 use crate::running::Running;
 use crate::status;
@@ -53,7 +55,7 @@ impl Request {
         kernel: Option<KernelRelease>,
         signatures: SignatureRule,
     ) -> Result<Request, ConfigError> {
-        let config = grounds::read_machine_config(medium)?;
+        let config = grounds::read_config(&medium.join(places::MACHINE))?;
         Ok(Request {
             config,
             store: medium.join(places::STORE),
@@ -85,23 +87,26 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
     let description = base::parse(&request.base.join(files::DESCRIPTION))?;
     let kernel = request.kernel.as_ref().unwrap_or(&description.kernel);
     let places = Places {
-        store: request.store.clone(),
+        store: StorePlace::Layout(request.store.clone()),
         trust: request.trust.clone(),
         updates: request.updates.clone(),
         occasion: request.occasion,
-        facts: FactFiles::in_directory(&request.base),
-        kernel: Running {
-            arch: description.arch,
-            release: kernel.clone(),
-            build: None,
-            signatures: request.signatures,
-        },
     };
-    let grounds = grounds::gather(request.config.clone(), places)?;
+    let runs = Running {
+        arch: description.arch,
+        release: kernel.clone(),
+        build: None,
+        signatures: request.signatures,
+    };
+    let facts = BaseFacts::read(&FactFiles::in_directory(&request.base), runs).map_err(GroundsError::from)?;
+    let grounds = grounds::gather(request.config.clone(), &places, Arc::new(facts))?;
     let judgement = judge(&grounds, look);
     let activation = Activation::plan(&grounds.base, &judgement.admitted(), &Target::NewRoot, Run::BOOT)?;
     let notes = grounds.trust.notes().to_vec();
-    Ok(Plan { status: status::of(&judgement, description.to_string(), kernel, notes, Run::BOOT), activation })
+    Ok(Plan {
+        status: status::of(&judgement, description.to_string(), kernel, notes, None, Run::BOOT),
+        activation,
+    })
 }
 
 fn look(image: Unopened<'_>) -> Result<Looked, ImageError> {
@@ -109,6 +114,13 @@ fn look(image: Unopened<'_>) -> Result<Looked, ImageError> {
     content::copy(&file, &expected, io::sink())?;
     grants::of_image(&promise.check(&file)?).check(grants)?;
     Ok(Looked)
+}
+
+/// The same, and the hash tree too: what is staged is going to be opened through dm-verity, unread.
+pub(crate) fn read_whole(image: Unopened<'_>) -> Result<(), ImageError> {
+    let (file, verity) = (image.file.try_clone().map_err(ContentError::Read)?, image.expected.verity);
+    look(image)?;
+    verity.map_or(Ok(()), |facts| squash::verity::check(&file, &facts).map_err(ImageError::Tree))
 }
 
 /// Why there is no plan.

@@ -112,7 +112,7 @@ pub(crate) fn sentences(reasons: &[Reason]) -> Vec<String> {
 }
 
 /// Reasons quote what strangers wrote: nothing in them may move the cursor or change colours.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }
 
@@ -151,6 +151,7 @@ mod tests {
             schema_version: 1,
             kernel: "6.1.0".parse().unwrap(),
             base: "demo 1.0.0".into(),
+            set: None,
             extensions: vec![active, refused],
             notes: vec!["a note".into()],
         }

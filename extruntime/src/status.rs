@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use spec::KernelRelease;
 use spec::boot::run;
-use spec::status::{ExtensionStatus, ModuleStatus, State, Status};
+use spec::status::{ExtensionStatus, ModuleStatus, SetStatus, State, Status};
 
 use crate::admit::{Judgement, Verdict};
 use crate::cannot::{Cannot, cannot};
@@ -14,6 +14,7 @@ use crate::log::Log;
 use crate::modules::Answer;
 use crate::places::Run;
 use crate::report;
+use crate::system::Known;
 
 /// The layout of [`Status`] that this version writes.
 const SCHEMA: u32 = 1;
@@ -24,6 +25,7 @@ pub(crate) fn of<L>(
     base: String,
     kernel: &KernelRelease,
     notes: Vec<String>,
+    set: Option<SetStatus>,
     run: Run,
 ) -> Status {
     // Layers are numbered as the extensions are that are in.
@@ -32,6 +34,7 @@ pub(crate) fn of<L>(
         schema_version: SCHEMA,
         kernel: kernel.clone(),
         base,
+        set,
         extensions: judgement.verdicts().iter().map(|verdict| extension(verdict, &mut layers)).collect(),
         notes,
     }
@@ -69,6 +72,12 @@ fn extension<L>(verdict: &Verdict<L>, layers: &mut impl Iterator<Item = PathBuf>
             }
         }
     }
+}
+
+/// The status of a base that runs alone because that was chosen.
+pub(crate) fn alone(known: &Known, notes: Vec<String>, set: Option<SetStatus>) -> Status {
+    let kernel = known.facts.kernel.release.clone();
+    Status { schema_version: SCHEMA, kernel, base: known.name(), set, extensions: Vec::new(), notes }
 }
 
 /// Puts down what the kernel said to the modules of each extension.
@@ -148,6 +157,7 @@ mod tests {
             schema_version: SCHEMA,
             kernel: "6.1.0".parse().unwrap(),
             base: "demo 1".into(),
+            set: None,
             extensions: Vec::new(),
             notes: Vec::new(),
         };

@@ -14,11 +14,41 @@ pub struct Status {
     pub kernel: KernelRelease,
     /// Name and version of the base OS.
     pub base: String,
+    /// Which of the node's sets this is; none on a machine that keeps no sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<SetStatus>,
     /// Every extension that the machine config names, in its order.
     pub extensions: Vec<ExtensionStatus>,
     /// What concerns the boot as a whole: no machine config, say, so that the base runs alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// One of the sets that a node keeps, as far as this boot is concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetStatus {
+    /// Its number; 0 is the base, with what its medium has.
+    pub generation: u64,
+    /// Why it runs.
+    pub role: SetRole,
+    /// For one on trial, how often it will be tried again unless somebody confirms it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries_left: Option<u32>,
+}
+
+/// Why a set runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SetRole {
+    /// It was staged and nobody has confirmed it yet.
+    Trial,
+    /// It was confirmed.
+    Current,
+    /// The current one cannot run here, and this one ran before it.
+    Previous,
+    /// No other can run here.
+    Fallback,
 }
 
 /// The outcome for one extension.

@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ),
     ("grants", &["spec", "squash"]),
     ("factory", &["spec", "kabi", "signing", "catalog", "terminal", "signer", "extruntime"]),
-    ("extruntime", &["spec", "squash", "grants", "kabi", "signing", "catalog"]),
+    ("extruntime", &["generations", "spec", "squash", "grants", "kabi", "signing", "catalog"]),
     ("fuzz", &["spec", "squash", "grants", "sources", "kabi", "catalog", "generations", "signing"]),
     ("truth", &[]),
     ("xtask", &["spec", "kabi"]),

@@ -1,69 +1,82 @@
 //! What the words on the command line mean.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kabi::SignatureRule;
 use lexopt::Arg;
 use lexopt::prelude::*;
-use spec::boot::run as places;
+use spec::boot::run;
 use spec::kernel::ReleaseError;
 use spec::{Diagnose, KernelRelease, Outcome};
 
-use crate::activate::Request;
+use crate::activate::{Request, Source};
 use crate::held::Way;
+use crate::offer::{Offer, StorePlace, system as places};
 use crate::owner::Subject;
+use crate::system::System;
 
 pub(super) const HELP: &str = "\
 Admits and overlays extensions at boot, and says what it did or would do
 
-Usage: extruntime status [--json] [--file PATH]
-       extruntime owner PATH|MODULE [--json] [--file PATH]
-       extruntime metrics [--file PATH]
-       extruntime plan --medium DIR --base DIR --trust FILE [--kernel RELEASE]
-                       [--sig-enforce] [--json]
-       extruntime activate [--root DIR] [--medium DIR] [--config FILE] [--store DIR]
-                       [--trust FILE] [--trust-updates DIR] [--base DIR]
-                       [--images copy|verity] [--timings] [--json]
-       extruntime deactivate [--root DIR]
+Usage: extruntime COMMAND [OPTIONS]
 
-Commands:
+Look:
   status             Show what became of each extension at the last boot or activation
-  owner              Say which layer a path or a module of the running system is of, and who signed it
+  owner PATH|MODULE  Say which layer a path or a module of the running system is of, and who signed it
   metrics            Print the status as Prometheus reads it
   plan               Judge the extensions of a medium as a boot would; needs no root, changes nothing
+  sets               Show the sets that this node keeps
+
+Change:
+  stage              Judge a set, read all of it, and keep it for the next boot or activation
   activate           Judge a set, and lay what is admitted over /usr and /opt in place of what is there
   deactivate         Show /usr and /opt of the base again
+  confirm            The set on trial proved good: keep it
+  rollback           Go back to the set before this one, from the next boot or activation on
+  gc                 Remove sets that are not needed any more
 
-Options:
-      --root DIR        Root of the system that is changed [default: /]
+Which system (activate, deactivate, stage):
+      --root DIR        Root of the system [default: /]
+      --base DIR        Directory of the base, as extbuild base writes it [default: what the base says of
+                        itself in ROOT/usr/lib/tenon]
+      --for-base DIR    stage: directory of a base that is going to run after its next update
+
+Which set (stage, activate, plan):
       --medium DIR      Root of a medium, with tenon/machine.yaml and tenon/store
-      --config FILE     Machine config [default: ROOT/etc/tenon/machine.yaml]
-      --store DIR       OCI layout of the extensions [default: ROOT/var/lib/tenon/store]
-      --trust FILE      Trust policy [default of activate: ROOT/etc/tenon/trust.yaml]
+      --config FILE     Machine config [default of stage: ROOT/etc/tenon/machine.yaml]
+      --store DIR       OCI layout of the extensions
       --trust-updates DIR
-                        What its keys have signed since [default: ROOT/var/lib/tenon/trust]
-      --base DIR        Directory of the base, as extbuild base writes it [default of activate:
-                        what the base says of itself in ROOT/usr/lib/tenon]
+                        What the keys of the policy have signed since
+      --trust FILE      Trust policy [default: ROOT/etc/tenon/trust.yaml; plan has none]
+      --state DIR       Where this node keeps its sets [default: ROOT/var/lib/tenon]; activate takes its
+                        set from there unless one is named
+
+Further options:
       --images copy|verity
-                        Read images whole and keep a copy, or open them through dm-verity where
-                        they are [default: copy]
-      --timings         Say on standard error what took how long
+                        activate: read images whole and keep a copy, or open them through dm-verity
+                        where they are [default: copy]
+      --timings         activate: say on standard error what took how long
+      --keep NUMBER     gc: keep that many of the newest sets, whether needed or not [default: 2]
+      --why TEXT        rollback: the reason, for whoever looks later
       --file PATH       Read this status instead of /run/tenon/status.json
-      --kernel RELEASE  Kernel that is to run [default: that of the base]
-      --sig-enforce     The kernel will load signed modules only: module.sig_enforce=1, or lockdown
-      --json            Print the status document instead of a table
+      --kernel RELEASE  plan: kernel that is to run [default: that of the base]
+      --sig-enforce     plan, stage: the kernel will load signed modules only: module.sig_enforce=1, or
+                        lockdown
+      --json            Print a document instead of a table
   -h, --help            Print this help
   -V, --version         Print the version
 
 Exit codes:
-  0  all extensions that the machine config names are active, or the owner is known
+  0  done: all extensions that the machine config names are active, or the owner is known
   1  one or more are refused, config, trust policy or base are not sound, or nobody owns it
   2  could not look
 ";
 
 /// Among the options of a command: it takes a word, too.
 const SUBJECT: &str = "PATH|MODULE";
+/// How many of the newest sets are kept that nobody needs.
+const KEEP: usize = 2;
 
 /// One run of the tool.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,6 +89,21 @@ pub(super) enum Command {
     Plan { arguments: PlanArguments, format: Format },
     Activate { request: Request, timings: bool, format: Format },
     Deactivate { root: PathBuf },
+    Sets { state: PathBuf, format: Format },
+    Stage { request: StageRequest, format: Format },
+    Confirm { state: PathBuf, status: PathBuf },
+    Rollback { state: PathBuf, why: String },
+    Gc { state: PathBuf, keep: usize },
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct StageRequest {
+    pub(super) system: System,
+    pub(super) offer: Offer,
+    pub(super) trust: PathBuf,
+    pub(super) state: PathBuf,
+    pub(super) for_base: Option<PathBuf>,
+    pub(super) signatures: SignatureRule,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -106,8 +134,26 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Some("owner") => &["file", "json", SUBJECT],
         Some("metrics") => &["file"],
         Some("plan") => &["medium", "base", "trust", "kernel", "sig-enforce", "json"],
+        Some("sets") => &["root", "state", "json"],
+        Some("stage") => &[
+            "root",
+            "base",
+            "for-base",
+            "medium",
+            "config",
+            "store",
+            "trust",
+            "trust-updates",
+            "state",
+            "sig-enforce",
+            "json",
+        ],
+        Some("confirm") => &["root", "state", "file"],
+        Some("rollback") => &["root", "state", "why"],
+        Some("gc") => &["root", "state", "keep"],
         Some("activate") => &[
             "root",
+            "state",
             "medium",
             "config",
             "store",
@@ -129,6 +175,14 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Some("metrics") => Ok(Command::Metrics { file: options.file() }),
         Some("plan") => options.plan(),
         Some("activate") => Ok(options.activate()),
+        Some("sets") => Ok(Command::Sets { state: options.state(), format: options.format() }),
+        Some("stage") => options.stage(),
+        Some("confirm") => Ok(Command::Confirm { state: options.state(), status: options.file() }),
+        Some("rollback") => Ok(Command::Rollback {
+            state: options.state(),
+            why: options.why.unwrap_or_else(|| "somebody asked for it".to_owned()),
+        }),
+        Some("gc") => Ok(Command::Gc { state: options.state(), keep: options.keep.unwrap_or(KEEP) }),
         _ => Ok(Command::Deactivate { root: options.root() }),
     }
 }
@@ -145,6 +199,10 @@ struct Options {
     base: Option<PathBuf>,
     file: Option<PathBuf>,
     subject: Option<String>,
+    state: Option<PathBuf>,
+    for_base: Option<PathBuf>,
+    keep: Option<usize>,
+    why: Option<String>,
     kernel: Option<KernelRelease>,
     images: Option<Way>,
     sig_enforce: bool,
@@ -182,6 +240,10 @@ impl Options {
             "trust-updates" => self.updates = path(parser)?,
             "base" => self.base = path(parser)?,
             "file" => self.file = path(parser)?,
+            "state" => self.state = path(parser)?,
+            "for-base" => self.for_base = path(parser)?,
+            "keep" => self.keep = Some(parser.value()?.parse()?),
+            "why" => self.why = Some(parser.value()?.string()?),
             "kernel" => self.kernel = Some(parser.value()?.string()?.parse()?),
             "images" => self.images = Some(way(parser.value()?.string()?)?),
             "sig-enforce" => self.sig_enforce = true,
@@ -203,12 +265,12 @@ impl Options {
     }
 
     fn file(&self) -> PathBuf {
-        self.file.clone().unwrap_or_else(|| places::STATUS.into())
+        self.file.clone().unwrap_or_else(|| run::STATUS.into())
     }
 
     fn plan(self) -> Result<Command, UsageError> {
         let format = self.format();
-        let signatures = if self.sig_enforce { SignatureRule::Enforced } else { SignatureRule::AsBuilt };
+        let signatures = self.signatures();
         let arguments = PlanArguments {
             medium: self.medium.ok_or(UsageError::Missing("--medium DIR"))?,
             base: self.base.ok_or(UsageError::Missing("--base DIR"))?,
@@ -221,21 +283,61 @@ impl Options {
 
     fn activate(self) -> Command {
         let (format, timings) = (self.format(), self.timings);
-        let request = Request::of_root(self.root());
-        let request = match &self.medium {
-            Some(medium) => request.with_medium(medium),
-            None => request,
+        let source = match self.names_a_set() {
+            true => Source::Offer(self.offer()),
+            false => Source::Node(self.state()),
         };
-        let request = Request {
-            config: self.config.unwrap_or(request.config),
-            store: self.store.unwrap_or(request.store),
-            trust: self.trust.unwrap_or(request.trust),
-            updates: self.updates.unwrap_or(request.updates),
-            base: self.base,
-            images: self.images.unwrap_or(request.images),
-            root: request.root,
-        };
+        let images = self.images.unwrap_or(Way::Copy);
+        let request = Request { source, trust: self.trust(), images, system: self.system() };
         Command::Activate { request, timings, format }
+    }
+
+    fn stage(self) -> Result<Command, UsageError> {
+        let request = StageRequest {
+            system: self.system(),
+            offer: self.offer(),
+            trust: self.trust(),
+            state: self.state(),
+            for_base: self.for_base.clone(),
+            signatures: self.signatures(),
+        };
+        match (&self.store, &self.medium) {
+            (None, None) => Err(UsageError::Missing("--store DIR or --medium DIR")),
+            _ => Ok(Command::Stage { request, format: self.format() }),
+        }
+    }
+
+    fn names_a_set(&self) -> bool {
+        [&self.medium, &self.config, &self.store, &self.updates].into_iter().any(Option::is_some)
+    }
+
+    /// The set that is named: that of a medium, with the parts that are named by themselves.
+    fn offer(&self) -> Offer {
+        let named = Offer::of_medium(self.medium.as_deref().unwrap_or(Path::new("")));
+        let config = self.config.clone().or(self.medium.as_ref().map(|_| named.config));
+        let store = self.store.clone().map(StorePlace::Layout);
+        let updates = self.updates.clone().or(self.medium.as_ref().map(|_| named.updates));
+        Offer {
+            config: config.unwrap_or_else(|| self.root().join(places::CONFIG)),
+            store: store.unwrap_or(named.store),
+            updates: updates.unwrap_or_else(|| self.root().join(places::UPDATES)),
+        }
+    }
+
+    fn system(&self) -> System {
+        System { root: self.root(), base: self.base.clone() }
+    }
+
+    fn trust(&self) -> PathBuf {
+        self.trust.clone().unwrap_or_else(|| self.root().join(places::TRUST))
+    }
+
+    fn state(&self) -> PathBuf {
+        self.state.clone().unwrap_or_else(|| self.root().join(places::STATE))
+    }
+
+    fn signatures(&self) -> SignatureRule {
+        if self.sig_enforce { SignatureRule::Enforced } else { SignatureRule::AsBuilt }
     }
 
     fn root(&self) -> PathBuf {
@@ -307,27 +409,28 @@ mod tests {
 
     #[test]
     fn a_root_has_its_own_places_and_an_option_overrides_one() {
-        let Ok(Command::Activate { request, timings, format }) =
-            parsed("activate --root /r --store s --timings")
-        else {
-            panic!("it is understood")
+        let activate = |arguments: &str| match parsed(arguments) {
+            Ok(Command::Activate { request, .. }) => request,
+            other => panic!("{other:?}"),
         };
-        assert_eq!((timings, format), (true, Format::Table));
-        let expected = Request { store: "s".into(), ..Request::of_root("/r".into()) };
-        assert_eq!(
-            (request.config.display().to_string(), request),
-            ("/r/etc/tenon/machine.yaml".into(), expected)
-        );
-        let Ok(Command::Activate { request, .. }) = parsed("activate --medium /m --images verity") else {
-            panic!("it is understood")
+        let node = activate("activate --root /r --timings");
+        assert_eq!(node.source, Source::Node("/r/var/lib/tenon".into()));
+        assert_eq!(node.trust.display().to_string(), "/r/etc/tenon/trust.yaml");
+        let Source::Offer(named) = activate("activate --root /r --store s").source else {
+            panic!("it is named")
         };
-        assert_eq!(request.store.display().to_string(), "/m/tenon/store");
-        assert_eq!(request.trust.display().to_string(), "/etc/tenon/trust.yaml", "a medium brings no policy");
-        assert_eq!(request.images, Way::Verity);
+        assert_eq!(named.store, StorePlace::Layout("s".into()));
+        assert_eq!(named.config.display().to_string(), "/r/etc/tenon/machine.yaml");
+        let medium = activate("activate --medium /m --images verity");
+        assert_eq!(medium.source, Source::Offer(Offer::of_medium(Path::new("/m"))));
+        assert_eq!(medium.trust.display().to_string(), "/etc/tenon/trust.yaml", "a medium brings no policy");
+        assert_eq!(medium.images, Way::Verity);
     }
 
     #[test]
     fn what_is_not_understood_is_named() {
+        assert_eq!(parsed("stage").unwrap_err(), "--store DIR or --medium DIR is missing");
+        assert!(parsed("gc --keep some").is_err());
         assert_eq!(parsed("owner").unwrap_err(), "PATH or MODULE is missing");
         assert!(parsed("owner usr/bin").unwrap_err().contains("neither a path"));
         assert!(parsed("owner /a /b").unwrap_err().contains("cannot be understood"));

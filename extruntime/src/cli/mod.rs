@@ -1,6 +1,7 @@
 //! The program as a tool: arguments in, exit code out.
 
 mod arguments;
+mod sets;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,8 +14,10 @@ use crate::activate::{ActivateError, activate, deactivate};
 use crate::cannot::Cannot;
 use crate::clock::Clock;
 use crate::grounds::ConfigError;
+use crate::node::NodeError;
 use crate::owner::{self, Owner, Subject};
 use crate::plan::{PlanError, Request, plan};
+use crate::system::SystemError;
 use crate::{files, metrics, report};
 
 use arguments::{Command, Format, HELP, PlanArguments, UsageError, parse};
@@ -63,6 +66,11 @@ fn execute(command: Command) -> Result<ExitCode, ToolError> {
             return Ok(exit_code(&status));
         }
         Command::Deactivate { root } => deactivate(&root)?,
+        Command::Sets { state, format } => return sets::show(&state, format),
+        Command::Stage { request, format } => return sets::stage(&request, format),
+        Command::Confirm { state, status } => sets::confirm(&state, &read_status(&status)?)?,
+        Command::Rollback { state, why } => sets::rollback(&state, &why)?,
+        Command::Gc { state, keep } => sets::gc(&state, keep)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -124,6 +132,12 @@ enum ToolError {
     Plan(#[from] PlanError),
     #[error(transparent)]
     Activate(#[from] ActivateError),
+    #[error(transparent)]
+    System(#[from] SystemError),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    #[error("the system that runs has no set of this node")]
+    NoSet,
 }
 
 impl Diagnose for ToolError {
@@ -132,6 +146,9 @@ impl Diagnose for ToolError {
             ToolError::NoStatus(_) | ToolError::Status { .. } | ToolError::Print(_) => Outcome::Unavailable,
             ToolError::Usage(error) => error.outcome(),
             ToolError::Activate(error) => error.outcome(),
+            ToolError::System(error) => error.outcome(),
+            ToolError::Node(error) => error.outcome(),
+            ToolError::NoSet => Outcome::Refused,
             ToolError::Config(error) => error.outcome(),
             ToolError::Plan(error) => error.outcome(),
         }
@@ -141,6 +158,11 @@ impl Diagnose for ToolError {
         match self {
             ToolError::Usage(error) => error.hint(),
             ToolError::Activate(error) => error.hint(),
+            ToolError::System(error) => error.hint(),
+            ToolError::Node(error) => error.hint(),
+            ToolError::NoSet => {
+                Some("stage one, and boot or activate it: extruntime sets shows what there is".into())
+            }
             ToolError::NoStatus(_) => {
                 Some("run it on a machine that extruntime has booted, or name a file with --file".into())
             }

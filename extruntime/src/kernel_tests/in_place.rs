@@ -5,16 +5,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use generations::{Generation, RealDisk, Store};
 use rustix::fs::{Access, AtFlags, accessat};
 use rustix::mount::MountFlags;
-use spec::status::{State, Status};
+use spec::status::{SetRole, State, Status};
 use tempfile::TempDir;
 
 use super::world::{self, Extension, World};
 use super::{alone, options, states};
-use crate::activate::{ActivateError, Request, activate, deactivate};
+use crate::activate::{ActivateError, Request, Source, activate, deactivate};
+use crate::activation::Present;
 use crate::clock::Clock;
+use crate::held::Way;
 use crate::mounts;
+use crate::node::{self, Staged};
+use crate::offer::Offer;
 use crate::owner::{Owner, Subject, owners};
 
 /// A system with a root of its own, and what it could run.
@@ -42,8 +47,38 @@ impl System {
     }
 
     fn request(&self) -> Request {
-        let request = Request::of_root(self.root.path().to_owned()).with_medium(&self.world.medium());
-        Request { trust: self.world.trust(), ..request }
+        Request {
+            system: self.as_base(),
+            source: Source::Offer(Offer::of_medium(&self.world.medium())),
+            trust: self.world.trust(),
+            images: Way::Copy,
+        }
+    }
+
+    fn as_base(&self) -> crate::system::System {
+        crate::system::System { root: self.root.path().to_owned(), base: None }
+    }
+
+    /// Stages a set of these.
+    fn stage(&self, extensions: &[&str]) -> Staged {
+        self.world.want(extensions);
+        let known = self.as_base().look(&Present::now()).unwrap();
+        node::stage(&self.node(), &Offer::of_medium(&self.world.medium()), &self.world.trust(), &known)
+            .unwrap()
+    }
+
+    /// Activates what the node keeps; which set it was, and in what role.
+    fn boot(&self) -> (u64, SetRole) {
+        let status =
+            activate(&Request { source: Source::Node(self.node()), ..self.request() }, &Clock::start());
+        let set = status.unwrap().set.unwrap();
+        (set.generation, set.role)
+    }
+
+    fn node(&self) -> PathBuf {
+        let dir = self.path("var/lib/tenon");
+        fs::create_dir_all(&dir).unwrap();
+        dir
     }
 
     fn activate(&self, extensions: &[&str]) -> Result<Status, ActivateError> {
@@ -223,4 +258,76 @@ fn in_no_moment_is_there_no_set() {
         watcher.join().unwrap()
     });
     assert!(looks > 100, "only {looks} looks");
+}
+
+#[test]
+fn a_set_on_trial_runs_until_it_is_confirmed_or_given_up() {
+    if !alone("in_place::a_set_on_trial_runs_until_it_is_confirmed_or_given_up") {
+        return;
+    }
+    let system = System::new();
+    let store = || Store::open(RealDisk::open(system.node()).unwrap()).unwrap();
+    assert_eq!(system.boot(), (0, SetRole::Current), "nothing is kept: the base alone");
+    assert_eq!(system.stage(&["tool"]).generation, Some(Generation::new(1)));
+    assert_eq!(system.stage(&["tool"]).generation, Some(Generation::new(1)), "the same set is one set");
+    assert_eq!(system.boot(), (1, SetRole::Trial));
+    assert!(system.has("usr/bin/tool"));
+    store().confirm(Generation::new(1)).unwrap();
+
+    // The medium may go: everything is on the node.
+    fs::rename(system.world.medium(), system.path("gone")).unwrap();
+    assert_eq!(system.boot(), (1, SetRole::Current));
+    assert!(system.has("usr/bin/tool"));
+    fs::rename(system.path("gone"), system.world.medium()).unwrap();
+
+    assert_eq!(system.stage(&["other", "thief"]).generation, None, "a set is staged whole");
+    assert_eq!(system.stage(&["other"]).generation, Some(Generation::new(2)));
+    for _ in 0..2 {
+        assert_eq!(system.boot(), (2, SetRole::Trial));
+        assert!(system.has("usr/bin/other") && !system.has("usr/bin/tool"));
+    }
+    assert_eq!(system.boot(), (1, SetRole::Current), "nobody confirmed it");
+    assert!(!system.has("usr/bin/other") && system.has("usr/bin/tool"));
+    store().gc(0).unwrap();
+    assert_eq!(system.boot(), (1, SetRole::Current), "what is needed is kept");
+    store().rollback(Generation::new(1), "the test says so").unwrap();
+    assert_eq!(system.boot(), (0, SetRole::Current));
+    assert!(!system.has("usr/bin/tool") && system.has("usr/bin/sh"));
+}
+
+#[test]
+fn a_disk_is_no_signature() {
+    if !alone("in_place::a_disk_is_no_signature") {
+        return;
+    }
+    let system = System::new();
+    let digest = system.stage(&["tool"]).status.extensions[0].digest.unwrap();
+    let manifest = system.node().join("blobs/sha256").join(digest.hex());
+    let text = fs::read_to_string(&manifest).unwrap();
+    let image = text.split("sha256:").last().unwrap()[..64].to_owned();
+    for blob in [image, digest.hex()] {
+        super::world::flip_a_byte(&system.node().join("blobs/sha256").join(blob));
+        let request = Request { source: Source::Node(system.node()), ..system.request() };
+        let status = activate(&request, &Clock::start()).unwrap();
+        assert_eq!(states(&status), [("tool", State::Refused)], "{status:?}");
+        assert!(!system.has("usr/bin/tool"));
+    }
+}
+
+#[test]
+fn a_set_for_another_base_waits_for_it() {
+    if !alone("in_place::a_set_for_another_base_waits_for_it") {
+        return;
+    }
+    let system = System::new();
+    system.stage(&["tool"]);
+    let listing = system.path("usr/lib/tenon/paths");
+    let paths = fs::read_to_string(&listing).unwrap();
+    fs::write(&listing, paths.clone() + "/zzz\n").unwrap();
+    let request = Request { source: Source::Node(system.node()), ..system.request() };
+    let status = activate(&request, &Clock::start()).unwrap();
+    assert_eq!(status.set.unwrap().generation, 0);
+    assert!(status.notes[0].contains("is not tried on this base"), "{:?}", status.notes);
+    fs::write(&listing, paths).unwrap();
+    assert_eq!(system.boot(), (1, SetRole::Trial));
 }
