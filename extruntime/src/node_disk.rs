@@ -12,11 +12,10 @@ use crate::cmdline::Arguments;
 use crate::log::Log;
 use crate::medium;
 use crate::mounts;
+use crate::offer::system::BOOT_STATE;
 
 /// Where the disk is mounted.
 const DISK: &str = "/run/tenon/disk";
-/// The directory of the sets on it.
-const DIR: &str = "tenon";
 /// The superblock of ext2 and its successors is 1024 bytes from the start of the device (fs/ext4/ext4.h, `struct
 /// ext4_super_block`); its magic number is 0xef53 at 0x38, and its label 16 bytes at 0x78.
 const SUPERBLOCK: u64 = 1024;
@@ -53,7 +52,7 @@ pub(crate) fn open(arguments: &Arguments, log: &Log) -> Option<Node> {
 fn mount(device: &Path) -> Result<PathBuf, crate::cannot::Cannot> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mounts::disk(device, Path::new(DISK), "ext4", flags)?;
-    let dir = Path::new(DISK).join(DIR);
+    let dir = PathBuf::from(BOOT_STATE);
     mounts::make_directory(&dir)?;
     Ok(dir)
 }

@@ -49,6 +49,8 @@ pub(crate) mod system {
     pub(crate) const TRUST: &str = "etc/tenon/trust.yaml";
     /// What the keys of the policy have signed since.
     pub(crate) const UPDATES: &str = "etc/tenon/trust.d";
+    /// What a node keeps whose boot program chooses among its sets.
+    pub(crate) const BOOT_STATE: &str = "/run/tenon/disk/tenon";
     /// What a node keeps.
     pub(crate) const STATE: &str = "var/lib/tenon";
 }

@@ -4,6 +4,7 @@
 
 mod expected;
 mod machine;
+mod node;
 mod registry;
 mod shell;
 
@@ -77,7 +78,8 @@ pub fn run(workspace: &Workspace, inputs: &Inputs, programs: &Programs) -> Resul
     publish(&shell, inputs, &dir)?;
     compose(&shell, inputs, &dir)?;
     flip_a_byte(&shell, &dir)?;
-    boot(&shell, &dir)
+    boot(&shell, &dir)?;
+    node::run(&shell, inputs, &dir)
 }
 
 fn build_base(shell: &Shell, inputs: &Inputs) -> Result<(), Error> {
@@ -250,7 +252,7 @@ fn find(medium: &[u8], file: &[u8]) -> Option<usize> {
 fn boot(shell: &Shell, dir: &Path) -> Result<(), Error> {
     shell::heading("The machine");
     let console: PathBuf = dir.join("console.log");
-    let machine = Machine::boot(&dir.join("demo.iso"), &console)?;
+    let machine = Machine::boot(&dir.join("demo.iso"), &console, None)?;
     let status = dir.join("status.json");
     fs::write(&status, &machine.status_json).map_err(Error::file("write", &status))?;
     shell::heading("What the machine says");

@@ -44,6 +44,7 @@ const fn program(name: &'static str, package: &'static str) -> Tool {
 pub const DEMO: &[Tool] = &[
     program("qemu-system-x86_64", "qemu-system-x86"),
     Tool { shows: Shows::File(crate::vm::FIRMWARE_CODE), package: "ovmf" },
+    program("mkfs.ext4", "e2fsprogs"),
 ];
 
 /// The independent readers and writers that the tests compare ours with.

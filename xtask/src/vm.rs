@@ -23,6 +23,8 @@ const LONGEST_LINE: u64 = 64 * 1024;
 pub struct Vm {
     /// The ISO; only read.
     pub iso: PathBuf,
+    /// A disk that the machine may write to.
+    pub disk: Option<PathBuf>,
     /// Takes everything that the machine prints.
     pub console: PathBuf,
     /// When to give up.
@@ -51,6 +53,9 @@ impl Vm {
         // Variables that the firmware writes go to a temporary file of QEMU's and vanish with it.
         qemu.args(["-drive", &flash(FIRMWARE_VARIABLES, "unit=1,snapshot=on")]);
         qemu.args(["-device", "virtio-scsi-pci", "-drive", &disc, "-device", "scsi-cd,drive=disc"]);
+        if let Some(disk) = &self.disk {
+            qemu.args(["-drive", &format!("if=virtio,format=raw,file={}", escaped(disk))]);
+        }
         qemu
     }
 }

@@ -49,8 +49,9 @@ Which set (stage, activate, plan):
       --trust-updates DIR
                         What the keys of the policy have signed since
       --trust FILE      Trust policy [default: ROOT/etc/tenon/trust.yaml; plan has none]
-      --state DIR       Where this node keeps its sets [default: ROOT/var/lib/tenon]; activate takes its
-                        set from there unless one is named
+      --state DIR       Where this node keeps its sets [default: the disk that the boot took its set
+                        from, or ROOT/var/lib/tenon]; activate takes its set from there unless one
+                        is named
 
 Further options:
       --images copy|verity
@@ -333,7 +334,9 @@ impl Options {
     }
 
     fn state(&self) -> PathBuf {
-        self.state.clone().unwrap_or_else(|| self.root().join(places::STATE))
+        let of_boot =
+            || Some(PathBuf::from(places::BOOT_STATE)).filter(|dir| self.root.is_none() && dir.is_dir());
+        self.state.clone().or_else(of_boot).unwrap_or_else(|| self.root().join(places::STATE))
     }
 
     fn signatures(&self) -> SignatureRule {

@@ -66,6 +66,6 @@ fn trial(machine: &Machine, name: &str, sound: impl Fn(i32, &str) -> bool) -> Re
     })
 }
 
-fn expect(sound: bool, otherwise: impl FnOnce() -> String) -> Result<(), Error> {
+pub(super) fn expect(sound: bool, otherwise: impl FnOnce() -> String) -> Result<(), Error> {
     if sound { Ok(()) } else { Err(Error::Demo(otherwise())) }
 }

@@ -39,10 +39,15 @@ pub(super) struct Check {
 }
 
 impl Machine {
-    /// Boots the medium and listens until the machine has said everything.
-    pub(super) fn boot(iso: &Path, console: &Path) -> Result<Machine, Error> {
+    /// Boots the medium, perhaps with a disk that is written to, and listens until the machine has said everything.
+    pub(super) fn boot(iso: &Path, console: &Path, disk: Option<&Path>) -> Result<Machine, Error> {
         let started = Instant::now();
-        let vm = Vm { iso: iso.to_owned(), console: console.to_owned(), limit: LIMIT };
+        let vm = Vm {
+            iso: iso.to_owned(),
+            console: console.to_owned(),
+            disk: disk.map(Path::to_owned),
+            limit: LIMIT,
+        };
         let text = vm.boot(CHECKS[1], |line| {
             if let Some((_, said)) = line.split_once("tenon: ") {
                 eprintln!("  {:>6}  {said}", seconds(started.elapsed()));

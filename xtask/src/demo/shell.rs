@@ -65,6 +65,12 @@ impl<'a> Shell<'a> {
         command::run(Command::new(&self.programs.extfactory).args(args).current_dir(self.root()))
     }
 
+    /// Runs `extruntime` for what it prints.
+    pub(super) fn extruntime(&self, args: &[&str]) -> Result<(), Error> {
+        self.show("extruntime", args);
+        command::run(Command::new(&self.programs.extruntime).args(args).current_dir(self.root()))
+    }
+
     /// Shows a status that a machine has printed; the program says by its exit code whether all extensions are in.
     pub(super) fn extruntime_status(&self, file: &str) -> Result<(), Error> {
         let args = ["status", "--file", file];
