@@ -287,7 +287,9 @@ impl Diagnose for PlanError {
             PlanError::NoKernel { .. } => Some("give it with --kernel DIR".into()),
             PlanError::OtherKernel { .. } => Some("build against the kernel that the base runs".into()),
             PlanError::Taken { .. } => {
-                Some("an extension only adds; take these paths out of its contents".into())
+                let grants =
+                    "declare the grant replaces:PATH for each file that is meant to replace one of the base";
+                Some(format!("an extension only adds; take these paths out of its contents, or {grants}"))
             }
         }
     }

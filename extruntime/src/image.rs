@@ -1,12 +1,22 @@
 //! Why an image that a trusted key has signed is not used all the same.
 
 use grants::Undeclared;
-use spec::{Diagnose, Outcome, Reason, ReasonCode};
-use squash::BrokenPromise;
+use spec::defence::{self, Threat};
+use spec::{Diagnose, Grant, Outcome, Reason, ReasonCode};
+use squash::image::Source;
 use squash::verity::VerityFault;
+use squash::{BrokenPromise, Promise};
 
 use crate::cannot::Cannot;
 use crate::content::ContentError;
+
+/// Holds the content of an image against what is signed about it. The kernel is given none that was not.
+pub(crate) fn check(image: &dyn Source, promise: &Promise<'_>, grants: &[Grant]) -> Result<(), ImageError> {
+    if defence::stands(Threat::C8) {
+        grants::of_image(&promise.check(image)?).check(grants)?;
+    }
+    Ok(())
+}
 
 /// What is wrong with an image.
 #[derive(Debug, thiserror::Error)]

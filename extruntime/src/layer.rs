@@ -4,16 +4,14 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use spec::Grant;
-use spec::defence::{self, Threat};
-use squash::image::{Source, Unreadable};
-use squash::{BrokenPromise, Promise};
+use squash::BrokenPromise;
+use squash::image::Unreadable;
 
 use crate::admit::Unopened;
 use crate::cannot::Cannot;
 use crate::content::Expected;
 use crate::held::{Held, Means};
-use crate::image::ImageError;
+use crate::image::{self, ImageError};
 use crate::mounts::Detached;
 
 /// A mounted layer. Nothing but the bytes that were judged is mounted, and no path led from the one to the other.
@@ -39,12 +37,12 @@ impl Layer {
     pub(crate) fn extension(image: &Unopened<'_>, means: &Means) -> Result<Layer, ImageError> {
         let Unopened { file, expected, promise, grants, .. } = image;
         let held = means.hold(file, expected)?;
-        match check(held.source(), promise, grants) {
+        match image::check(held.source(), promise, grants) {
             Ok(()) => Layer::mounted(held),
             // Blocks that are not those that were signed cannot be read. A copy says which image it is instead.
             Err(error) if matches!(held, Held::Verity(_)) && is_unreadable(&error) => {
                 let held = means.copy(file, expected)?;
-                check(held.source(), promise, grants)?;
+                image::check(held.source(), promise, grants)?;
                 Layer::mounted(held)
             }
             Err(error) => Err(error),
@@ -72,13 +70,6 @@ impl Layer {
     pub(crate) fn open(&self, directory: &str) -> Result<OwnedFd, Cannot> {
         self.mount.open(directory)
     }
-}
-
-fn check(image: &dyn Source, promise: &Promise<'_>, grants: &[Grant]) -> Result<(), ImageError> {
-    if defence::stands(Threat::C8) {
-        grants::of_image(&promise.check(image)?).check(grants)?;
-    }
-    Ok(())
 }
 
 fn is_unreadable(error: &ImageError) -> bool {

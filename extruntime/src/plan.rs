@@ -19,7 +19,7 @@ use crate::base::{self, BaseError};
 use crate::content::{self, ContentError};
 use crate::facts::{BaseFacts, FactFiles};
 use crate::grounds::{self, ConfigError, GroundsError, Places};
-use crate::image::ImageError;
+use crate::image::{self, ImageError};
 use crate::offer::StorePlace;
 use crate::places::Run;
 use crate::running::Running;
@@ -112,7 +112,7 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
 fn look(image: Unopened<'_>) -> Result<Looked, ImageError> {
     let Unopened { file, expected, promise, grants, .. } = image;
     content::copy(&file, &expected, io::sink())?;
-    grants::of_image(&promise.check(&file)?).check(grants)?;
+    image::check(&file, &promise, grants)?;
     Ok(Looked)
 }
 

@@ -47,8 +47,8 @@ pub(super) fn examine<L>(
     read(approval, &entry, grounds, open).map_err(|objection| refused(Some(chosen), objection))
 }
 
-/// The highest version in the range; the one that is in the set, where the policy demands a set. Name, version and platform are hints of the index: a wrong one leads to an
-/// artifact that is refused, never to one that is believed.
+/// The highest version in the range; the one that is in the set, where the policy demands a set. Name, version and
+/// platform are hints of the index: a wrong one leads to an artifact that is refused, never to one that is believed.
 fn choose(wanted: &Wanted, grounds: &Grounds) -> Result<Entry, Objection> {
     let Wanted { name, version: range, .. } = wanted;
     let candidates = grounds.store.candidates(name, range);

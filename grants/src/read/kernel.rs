@@ -43,8 +43,8 @@ pub(super) fn modules_load(path: &TreePath, text: &str, needs: &mut Needs) {
     }
 }
 
-/// sysctl.d(5): `KEY = VALUE`, with `-` in front where a failure does not matter, and `-KEY` alone for what a pattern
-/// leaves out.
+/// sysctl.d(5): `KEY = VALUE`, with `-` in front where a failure does not matter. `-KEY` alone takes a key away from the
+/// patterns of other files, and so it decides about that key too.
 pub(super) fn sysctl(path: &TreePath, text: &str, needs: &mut Needs) {
     for line in lines(text, &['#', ';']) {
         let at = Some(line.start());
@@ -53,9 +53,8 @@ pub(super) fn sysctl(path: &TreePath, text: &str, needs: &mut Needs) {
             None => (line.text.trim(), false),
         };
         match (key.strip_prefix('-'), has_value) {
-            (Some(key), true) => needs.add(path, at, GrantKind::Sysctl, &dotted(key.trim())),
+            (Some(key), _) => needs.add(path, at, GrantKind::Sysctl, &dotted(key.trim())),
             (None, true) => needs.add(path, at, GrantKind::Sysctl, &dotted(key)),
-            (Some(_), false) => {}
             (None, false) => {
                 needs.refuse(path, at, "has a line that sets nothing", "write KEY = VALUE, or take it out");
             }
@@ -165,14 +164,16 @@ remove evil /bin/true
     #[test]
     fn settings_are_named_by_their_keys() {
         let text =
-            "net.core.bpf_jit_harden = 1\n-kernel/sysrq=0\nnet/ipv4/conf/eth0.1/forwarding=1\n-net.ipv4.*\n";
+            "net.core.bpf_jit_harden = 1\n-kernel/sysrq=0\nnet/ipv4/conf/eth0.1/forwarding=1\n-net.ipv4.x\n";
         let wanted = [
             "1:1 sysctl:net.core.bpf_jit_harden",
             "2:1 sysctl:kernel.sysrq",
             "3:1 sysctl:net.ipv4.conf.eth0/1.forwarding",
+            "4:1 sysctl:net.ipv4.x",
         ];
         grants("/usr/lib/sysctl.d/x.conf", text, &wanted);
         refused("/usr/lib/sysctl.d/x.conf", "net.*.forwarding=1", "which no grant can name");
+        refused("/usr/lib/sysctl.d/x.conf", "-net.ipv4.*", "which no grant can name");
         refused("/usr/lib/sysctl.d/x.conf", "kernel.sysrq", "sets nothing");
     }
 
