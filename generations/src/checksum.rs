@@ -3,10 +3,28 @@
 /// The polynomial 0x1edc6f41 with its bits reversed.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
+/// What eight steps make of each byte.
+const TABLE: [u32; 256] = table();
+
 /// The checksum of `bytes`. It finds what a disk did to them, not what somebody meant to.
 pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
-    let shifted = |crc: u32| (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 };
-    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| shifted(crc)))
+    !bytes.iter().fold(!0_u32, |crc, byte| (crc >> 8) ^ TABLE[usize::from(crc.to_le_bytes()[0] ^ byte)])
+}
+
+const fn table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = (crc >> 1) ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
 }
 
 #[cfg(test)]

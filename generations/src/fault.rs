@@ -1,6 +1,6 @@
 //! Named places at which a test lets a program end, fail, or reset the machine.
 //!
-//! In every normal build [`point`] does nothing and costs nothing.
+//! In every normal build a place does nothing and costs nothing.
 
 #[cfg(all(feature = "fault-points", not(debug_assertions)))]
 compile_error!("programs with faults that can be asked for are for tests: build them without --release");

@@ -30,6 +30,11 @@ impl<D: Disk> View<D> {
         View { disk, slots }
     }
 
+    /// The disk, for whoever opens what the state names.
+    pub fn disk(&self) -> &D {
+        &self.disk
+    }
+
     /// The state.
     pub fn state(&self) -> State {
         match self.slots.newest() {

@@ -3,7 +3,7 @@
 use spec::ReasonCode;
 use spec::defence::Threat;
 
-use crate::harness::{Refusal, is_refused};
+use crate::harness::{Refusal, is_refused_twice};
 use crate::world::{Extension, World};
 
 #[test]
@@ -12,7 +12,8 @@ fn games_are_not_the_firewall() {
         ReasonCode::StatementMismatch,
         "key publisher has signed this manifest as \"games\", not as firewall",
     );
-    is_refused(Threat::A3, refusal, |programs| {
+    let next = Refusal::by_judge(ReasonCode::IdentityMismatch, "is of the extension games, not of firewall");
+    is_refused_twice(Threat::A3, refusal, next, |programs| {
         let world = World::new();
         let games = world.publish(&Extension::new("games"));
         world.relist(&games, "firewall", "1.0.0");

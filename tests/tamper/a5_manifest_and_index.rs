@@ -6,13 +6,14 @@ use spec::artifact::media;
 use spec::defence::Threat;
 use spec::{Arch, ReasonCode};
 
-use crate::harness::{Refusal, is_refused};
+use crate::harness::{Refusal, is_refused_twice};
 use crate::world::{Extension, World, publisher};
 
 #[test]
 fn a_document_is_one_thing() {
     let refusal = Refusal::by_judge(ReasonCode::MalformedArtifact, "it has both layers and manifests");
-    is_refused(Threat::A5, refusal, |programs| {
+    let next = Refusal::by_judge(ReasonCode::IdentityMismatch, "the index of the store says 1.0.1");
+    is_refused_twice(Threat::A5, refusal, next, |programs| {
         let world = World::new();
         let honest = world.add(&Extension::new("tool"));
         let document = fs::read_to_string(world.blob(&honest.digest)).unwrap();

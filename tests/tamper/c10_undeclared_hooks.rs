@@ -34,9 +34,8 @@ fn nor_is_any_other_hook() {
         ("/usr/lib/systemd/system-generators/tool", "#!/bin/sh\n"),
         ("/usr/lib/modprobe.d/tool.conf", "install pcspkr /usr/bin/tool\n"),
     ] {
-        let outcome = booted(&Programs::whole(Threat::C10), path, text);
-        let code = outcome.reasons.first().and_then(|(code, _)| *code);
-        let refused = matches!(code, Some(ReasonCode::GrantMissing | ReasonCode::MalformedArtifact));
-        assert!(refused, "{path}: {outcome:#?}");
+        is_refused(Threat::C10, Refusal::by_judge(ReasonCode::GrantMissing, path), |programs| {
+            booted(programs, path, text)
+        });
     }
 }

@@ -3,14 +3,15 @@
 use spec::ReasonCode;
 use spec::defence::Threat;
 
-use crate::harness::{Refusal, is_refused};
+use crate::harness::{Refusal, is_refused_twice};
 use crate::world::{Extension, KERNEL, World};
 
 #[test]
 fn a_module_takes_no_place_of_another() {
     let refusal =
         Refusal::by_judge(ReasonCode::ModuleDuplicate, "module driver is in extension honest already");
-    is_refused(Threat::C11, refusal, |programs| {
+    let next = Refusal::with_words("module driver is there twice");
+    is_refused_twice(Threat::C11, refusal, next, |programs| {
         let world = World::new();
         world.publish(&Extension::new("honest").module("driver", KERNEL, "0x92997ed8"));
         world.publish(&Extension::new("thief").module("driver", KERNEL, "0x92997ed8"));

@@ -72,16 +72,36 @@ impl Refusal {
     }
 }
 
-/// Tries the attack twice: it must be refused in this way, and it must not be once the defence is down.
+/// Tries the attack twice: it must be refused in this way, and it must get through once the defence is down.
 #[track_caller]
 pub fn is_refused(threat: Threat, refusal: Refusal, attack: impl Fn(&Programs) -> Outcome) {
+    let without = tried(threat, refusal, attack);
+    assert_eq!(without.code, Some(0), "{threat} does not get through without its defence: {without:#?}");
+}
+
+/// The same for an attack that another defence stops once this one is down, with that refusal.
+#[track_caller]
+pub fn is_refused_twice(
+    threat: Threat,
+    refusal: Refusal,
+    next: Refusal,
+    attack: impl Fn(&Programs) -> Outcome,
+) {
+    let without = tried(threat, refusal, attack);
+    assert!(next.is_in(&without), "without its defence {threat} should be refused as {next:?}: {without:#?}");
+}
+
+/// What the attack comes to without the defence, after the whole programs have refused it.
+#[track_caller]
+fn tried(threat: Threat, refusal: Refusal, attack: impl Fn(&Programs) -> Outcome) -> Outcome {
     let outcome = attack(&Programs::whole(threat));
     assert!(refusal.is_in(&outcome), "{threat} is not refused as {refusal:?}: {outcome:#?}");
-    let outcome = attack(&Programs { threat, side: Side::Without });
+    let without = attack(&Programs { threat, side: Side::Without });
     assert!(
-        !refusal.is_in(&outcome),
-        "{threat} is refused without its defence, so who defends? {outcome:#?}"
+        !refusal.is_in(&without),
+        "{threat} is refused without its defence, so who defends? {without:#?}"
     );
+    without
 }
 
 /// Tries an attack twice that is not refused but comes to nothing: `holds` says whether it did.

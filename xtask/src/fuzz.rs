@@ -33,6 +33,7 @@ const TARGETS: &[&str] = &[
     "grants",
     "headers",
     "machine",
+    "generations",
 ];
 
 /// How long each target runs when somebody asks for fuzzing.

@@ -35,6 +35,7 @@ fn all(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
     let switchable = steps.run("programs without defences", || programs::build_switchable(workspace))?;
     let programs = steps.run("our programs", || programs::build(workspace, Speed::Tests))?;
     steps.run("tests", || run_tests(workspace, &inputs, &programs, &switchable))?;
+    steps.run("faults", || programs_that_die(workspace))?;
     steps.run("truth", || ask_kernels(&programs))?;
     steps.run("fuzzing", || fuzz::briefly(workspace))?;
     steps.run("demo", || demo::run(workspace, &inputs, &programs))?;
@@ -72,6 +73,13 @@ pub fn document(workspace: &Workspace) -> Result<(), Error> {
 fn ask_kernels(programs: &Programs) -> Result<(), Error> {
     let xtask = programs.extbuild.with_file_name("xtask");
     command::run(Command::new(xtask).args(["truth", "--sample", TRUTH_SAMPLE]))
+}
+
+/// A program that can be told where to die, and the tests that tell it: no other program is built like that.
+fn programs_that_die(workspace: &Workspace) -> Result<(), Error> {
+    let which = ["--package", "generations", "--features", "fault-points"];
+    command::run(workspace.cargo(&["build", "--example", "node"]).args(which))?;
+    command::run(workspace.cargo(&["test", "--test", "faults"]).args(which))
 }
 
 /// Runs all tests, by nextest if the machine has it: it runs the tests of different rooms side by side.

@@ -12,6 +12,7 @@ mod kernels;
 mod keys;
 mod layers;
 mod modules;
+mod nodes;
 mod trust;
 
 use std::error::Error;
@@ -37,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     write(&dir.join("headers"), trust::headers())?;
     write(&dir.join("grants"), trust::steering())?;
     write(&dir.join("machine"), trust::machines())?;
+    write(&dir.join("generations"), nodes::states()?)?;
     let modules = modules::modules()?;
     write(&dir.join("record"), modules::records(&modules)?)?;
     write(&dir.join("module"), modules)

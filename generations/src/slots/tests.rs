@@ -51,8 +51,7 @@ fn impossible_states_with_a_good_checksum() {
     for (at, bytes) in changes {
         let mut block = encode(&copy(1, "why"));
         block[at..at + bytes.len()].copy_from_slice(bytes);
-        let checksum = crc32c(&block[..CHECKSUM]);
-        block[CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
+        seal(&mut block);
         assert_eq!(decode(&block), Slot::Damaged(SlotError::Impossible), "{at}");
     }
 }
