@@ -11,10 +11,14 @@ mod memory;
 mod server;
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use catalog::descriptor::Descriptor;
-use catalog::{RegistryError, Store, Tag};
-use honest::{pull, push, reference};
+use catalog::{CatalogError, RegistryError, RegistryReference, Store, Tag};
+use honest::{Honest, pull, push, reference};
 use memory::{Memory, index_of};
+use server::{Answer, serve};
 use spec::artifact::media;
 use support::{BUNDLE, add, new_store};
 
@@ -112,4 +116,98 @@ fn another_writer_in_the_same_moment_loses_nothing_and_we_neither() {
         error.to_string().contains(&format!("the list of signatures of {}", extension.digest)),
         "{error}"
     );
+}
+
+/// A registry with a list of five signatures on pages of two, and where it is.
+fn of_pages() -> (Memory, RegistryReference, Descriptor) {
+    let memory = Memory::with_api();
+    let place = reference(memory.address, "ext/hello:1.0.0");
+    let (_dir, store, extension) = signed(BUNDLE);
+    for number in 1..5 {
+        store.attach_signature(&extension, format!("by signer {number}").as_bytes()).unwrap();
+    }
+    memory.shelf().page = Some(2);
+    push(&store, &extension, &place).unwrap();
+    (memory, place, extension)
+}
+
+#[test]
+fn a_list_is_read_to_its_last_page() {
+    let (memory, place, extension) = of_pages();
+    let (_dir, copy) = new_store();
+    let pulled = pull(&place, &copy).unwrap();
+    assert_eq!((pulled.signatures, pulled.skipped.len()), (5, 0));
+    assert_eq!(copy.layout().unwrap().signatures(&extension.digest).bundles.len(), 5);
+
+    // The push of a sixth finds it in the list, wherever it is.
+    let (_dir, store, _) = signed(OTHER);
+    push(&store, &extension, &place).unwrap();
+    assert_eq!(fallback(&memory, &extension), None);
+    let (_dir, copy) = new_store();
+    assert_eq!(pull(&place, &copy).unwrap().signatures, 6);
+}
+
+#[test]
+fn pages_that_lead_astray_hide_none_that_came_before() {
+    let port = |memory: &Memory| memory.address.port();
+    let (memory, place, extension) = of_pages();
+    let elsewhere = format!("<http://127.0.0.1:{}/v2/x>; rel=next", port(&memory).wrapping_add(1));
+    for (link, sentence) in [
+        (elsewhere.as_str(), "and not at the registry"),
+        ("<https://registry.invalid/v2/x>; rel=next", "is at https://registry.invalid, and not"),
+        ("<http://somebody@127.0.0.1/v2/x>; rel=next", "and not at the registry"),
+        ("<file:///etc/passwd>; rel=next", "and not at the registry"),
+        ("<http://[>; rel=next", "the address of its next page is none"),
+        ("<?from=2>; rel=next", "lead in a circle"),
+        ("<?from=0>; rel=next", "lead in a circle"),
+        ("</v2/ext/hello/other/pages>; rel=next", "does not have it"),
+    ] {
+        memory.shelf().link = Some((2, link.to_owned()));
+        let (_dir, copy) = new_store();
+        let pulled = pull(&place, &copy).unwrap();
+        let [skipped] = pulled.skipped.as_slice() else { panic!("{link}: {:?}", pulled.skipped) };
+        assert!(skipped.to_string().contains(sentence), "{link}: {skipped}");
+        assert_eq!(copy.layout().unwrap().signatures(&extension.digest).bundles.len(), pulled.signatures);
+        assert!((4..=5).contains(&pulled.signatures), "{link}: {}", pulled.signatures);
+
+        // Whether a new signature is listed cannot be found out.
+        let (_dir, store, _) = signed(format!("for {link}").as_bytes());
+        match push(&store, &extension, &place) {
+            Ok(_) => {}
+            Err(error) => assert!(matches!(error, RegistryError::Sent { .. }), "{error:?}"),
+        }
+    }
+}
+
+#[test]
+fn there_is_an_end_to_pages() {
+    let number = AtomicUsize::new(0);
+    let honest = Honest::new();
+    let address = serve(move |request| match request.path.contains("/referrers/") {
+        true => Answer::ok(media::INDEX, &index_of(&[]))
+            .header("Link", format!("<?n={}>; rel=next", number.fetch_add(1, Ordering::Relaxed))),
+        false => honest.answer(request),
+    });
+    let (_dir, copy) = new_store();
+    let pulled = pull(&reference(address, "ext/hello:1.0.0"), &copy).unwrap();
+    let [skipped] = pulled.skipped.as_slice() else { panic!("{:?}", pulled.skipped) };
+    assert!(skipped.to_string().contains("it has more than 64 pages"), "{skipped}");
+}
+
+#[test]
+fn pages_are_no_longer_together_than_a_list_may_be() {
+    let honest = Honest::new();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let number = Arc::clone(&asked);
+    // A mebibyte of a page, and the next.
+    let page = [index_of(&[]), vec![b' '; 1 << 20]].concat();
+    let address = serve(move |request| match request.path.contains("/referrers/") {
+        true => Answer::ok(media::INDEX, &page)
+            .header("Link", format!("<?n={}>; rel=next", number.fetch_add(1, Ordering::Relaxed))),
+        false => honest.answer(request),
+    });
+    let (_dir, copy) = new_store();
+    let pulled = pull(&reference(address, "ext/hello:1.0.0"), &copy).unwrap();
+    let [CatalogError::TooLarge { .. }] = pulled.skipped.as_slice() else { panic!("{:?}", pulled.skipped) };
+    assert_eq!(asked.load(Ordering::Relaxed), 4);
 }

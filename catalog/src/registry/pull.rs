@@ -157,14 +157,15 @@ async fn fetch_signatures(
     subject: &Descriptor,
 ) -> Result<(Vec<Referrer>, Vec<CatalogError>), RegistryError> {
     let mut skipped = Vec::new();
-    let list = match session.referrers(&subject.digest).await {
-        Ok((index, _)) => index.manifests,
-        Err(RegistryError::Sent { source, .. }) => {
-            skipped.push(source);
-            Vec::new()
-        }
-        Err(error) => return Err(error),
+    let (list, broken) = match session.referrers(&subject.digest).await {
+        Ok(listed) => (listed.index.manifests, listed.broken),
+        Err(error) => (Vec::new(), Some(error)),
     };
+    match broken {
+        None => {}
+        Some(RegistryError::Sent { source, .. }) => skipped.push(source),
+        Some(error) => return Err(error),
+    }
     let mut found = Vec::new();
     for listed in select(&list, &subject.digest, &mut skipped) {
         match fetch_signature(session, &listed, subject).await {

@@ -7,7 +7,7 @@ use spec::artifact::{limits, media};
 
 use super::content::{Content, Local};
 use super::meter::{Meter, Share};
-use super::receive::HasApi;
+use super::referrers::{HasApi, Listed};
 use super::session::Session;
 use super::subject::Subject;
 use super::{Progress, Pushed, RegistryError, TRANSFERS};
@@ -137,12 +137,15 @@ async fn list_signatures(
     let entries: Vec<Descriptor> = signatures.iter().map(|signature| signature.listed.clone()).collect();
     let tag = Tag::of_referrers(&subject.digest);
     for _ in 0..MERGES {
-        let (mut list, has_api) = session.referrers(&subject.digest).await?;
-        if !list.append_new(&entries) {
+        let Listed { mut index, has_api, broken } = session.referrers(&subject.digest).await?;
+        if !index.append_new(&entries) {
             return Ok(());
         }
+        if let Some(error) = broken {
+            return Err(error);
+        }
         if has_api == HasApi::No {
-            session.put_manifest(tag.as_str(), &list.to_bytes(), media::INDEX).await?;
+            session.put_manifest(tag.as_str(), &index.to_bytes(), media::INDEX).await?;
         }
     }
     Err(not_kept(session, &format!("referrers/{}", subject.digest)))

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use futures_util::future;
 use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, RANGE};
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Url};
 use spec::Digest;
 use spec::artifact::{limits, media};
 use spec::defence::{self, Threat};
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::RegistryError;
+use super::link::next_page;
 use super::meter::Share;
 use super::range::ContentRange;
 use super::retry::Tries;
@@ -19,9 +20,7 @@ use super::session::{Result, Session, apart};
 use super::subject::Subject;
 use crate::blobs;
 use crate::descriptor::Descriptor;
-use crate::document::Index;
 use crate::error::CatalogError;
-use crate::reference::Tag;
 use crate::staging::{Staged, Staging};
 use crate::store::Store;
 
@@ -30,11 +29,14 @@ const CHUNKS: usize = 8;
 /// Fewer bytes than these in the time of a stall are as good as none.
 const TRICKLE: u64 = 64 << 10;
 
-/// Does the registry keep the lists of referrers itself?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HasApi {
-    Yes,
-    No,
+/// A document, or a page of a longer one.
+pub(super) struct Page {
+    pub(super) bytes: Vec<u8>,
+    pub(super) described: Descriptor,
+    /// Where it came from in the end.
+    pub(super) from: Url,
+    /// Where the registry says that the next page is, seen from there.
+    pub(super) next: Option<String>,
 }
 
 impl Session<'_> {
@@ -56,35 +58,33 @@ impl Session<'_> {
         }
     }
 
-    /// Reads the list of referrers of `subject`, from the API or, where there is none, from its tag.
-    pub(super) async fn referrers(&self, subject: &Digest) -> Result<(Index, HasApi)> {
-        if let Some((bytes, described)) = self.document(&format!("referrers/{subject}"), media::INDEX).await?
-        {
-            let index = Index::parse(&bytes, &described).map_err(|error| self.refuse(error))?;
-            return Ok((index, HasApi::Yes));
-        }
-        let path = format!("manifests/{}", Tag::of_referrers(subject));
-        match self.document(&path, media::INDEX).await? {
-            Some((bytes, described)) => {
-                let index = Index::parse(&bytes, &described).map_err(|error| self.refuse(error))?;
-                Ok((index, HasApi::No))
-            }
-            None => Ok((Index::new(), HasApi::No)),
-        }
-    }
-
     /// Reads a manifest or index; `None` where there is none. The media type of the descriptor is what the
     /// registry says, the rest is computed.
     pub(super) async fn document(&self, path: &str, accept: &str) -> Result<Option<(Vec<u8>, Descriptor)>> {
         let about = Subject::document(self.reference, path);
+        let page = self.page(&about, &self.address(path), path, accept, limits::MANIFEST).await?;
+        Ok(page.map(|page| (page.bytes, page.described)))
+    }
+
+    /// The same from any address, `what` in errors, of at most `limit` bytes.
+    pub(super) async fn page(
+        &self,
+        about: &Subject,
+        url: &str,
+        what: &str,
+        accept: &str,
+        limit: u64,
+    ) -> Result<Option<Page>> {
         self.retrying(async || {
-            let Some(response) = self.get(&about, path, accept).await? else { return Ok(None) };
+            let Some(response) = self.get(about, url, accept).await? else { return Ok(None) };
             let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
             let media_type =
                 media_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_owned();
-            let bytes = self.body(&about, response, limits::MANIFEST, path).await?;
+            let next = next_page(response.headers()).map(str::to_owned);
+            let from = response.url().clone();
+            let bytes = self.body(about, response, limit, what).await?;
             let described = Descriptor::of(&media_type, &bytes);
-            Ok(Some((bytes, described)))
+            Ok(Some(Page { bytes, described, from, next }))
         })
         .await
     }
@@ -110,7 +110,7 @@ impl Session<'_> {
             return Err(refuse(CatalogError::TooLarge { what: path, size: wanted.size, limit }));
         }
         self.retrying(async || {
-            let response = self.get(&about, &path, &wanted.media_type).await?;
+            let response = self.get(&about, &self.address(&path), &wanted.media_type).await?;
             let response = response.ok_or_else(|| refuse(absent(&path)))?;
             let bytes = self.body(&about, response, wanted.size, &path).await?;
             blobs::check(wanted, bytes.len() as u64, Digest::of(&bytes)).map_err(refuse)?;
@@ -262,9 +262,9 @@ impl Session<'_> {
         }
     }
 
-    /// Asks for `path` under the repository; `None` where there is nothing.
-    async fn get(&self, about: &Subject, path: &str, accept: &str) -> Result<Option<Response>> {
-        let make = || self.http.get(self.address(path)).header(ACCEPT, accept);
+    /// Asks for what is at an address; `None` where there is nothing.
+    async fn get(&self, about: &Subject, url: &str, accept: &str) -> Result<Option<Response>> {
+        let make = || self.http.get(url).header(ACCEPT, accept);
         let response = self.ask(about, make).await?;
         match response.status() {
             StatusCode::OK => Ok(Some(response)),
@@ -339,6 +339,6 @@ struct Pace {
 }
 
 /// What a manifest names must be there.
-fn absent(path: &str) -> CatalogError {
+pub(super) fn absent(path: &str) -> CatalogError {
     CatalogError::malformed(path, "the registry names it and does not have it")
 }

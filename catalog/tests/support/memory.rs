@@ -28,6 +28,10 @@ pub(crate) struct Shelf {
     pub(crate) mounted: Vec<String>,
     /// Does it keep the lists of referrers itself?
     pub(crate) has_api: bool,
+    /// How many referrers are on a page of their list; all where it is not said.
+    pub(crate) page: Option<usize>,
+    /// What the header `Link` says in place of the truth, from the page on that begins at this number.
+    pub(crate) link: Option<(usize, String)>,
     /// What another writer puts into the place of the next list of referrers.
     pub(crate) rivals: Vec<Vec<u8>>,
 }
@@ -77,7 +81,7 @@ impl Shelf {
             "PUT" => self.put(path, request.header("content-type").unwrap(), body),
             _ if of("/blobs/").is_some() => found(self.blobs.get(path), "application/octet-stream"),
             _ => match of("/referrers/") {
-                Some((repository, subject)) if self.has_api => self.referrers(repository, subject),
+                Some((repository, subject)) if self.has_api => self.referrers(repository, subject, query),
                 _ => match self.documents.get(path) {
                     Some((media_type, bytes)) => found(Some(bytes), media_type),
                     None => Answer::status("404 Not Found"),
@@ -139,7 +143,7 @@ impl Shelf {
         Answer::status("201 Created")
     }
 
-    fn referrers(&self, repository: &str, subject: &str) -> Answer {
+    fn referrers(&self, repository: &str, subject: &str, query: &str) -> Answer {
         let prefix = format!("{repository}/manifests/sha256:");
         let mut list = Vec::new();
         for (_, (media_type, bytes)) in self.documents.iter().filter(|(path, _)| path.starts_with(&prefix)) {
@@ -149,7 +153,19 @@ impl Shelf {
                 list.push(Descriptor { artifact_type: manifest.artifact_type, ..described });
             }
         }
-        Answer::ok(media::INDEX, &index_of(&list))
+        self.page_of(&list, query.strip_prefix("from=").map_or(0, |from| from.parse().unwrap()))
+    }
+
+    /// The part of a list that begins at `from`, with the address of the next one relative to its own.
+    fn page_of(&self, list: &[Descriptor], from: usize) -> Answer {
+        let rest = &list[from..];
+        let size = self.page.unwrap_or(rest.len()).min(rest.len());
+        let answer = Answer::ok(media::INDEX, &index_of(&rest[..size]));
+        match &self.link {
+            Some((since, link)) if from >= *since => answer.header("Link", link),
+            _ if size < rest.len() => answer.header("Link", format!("<?from={}>; rel=\"next\"", from + size)),
+            _ => answer,
+        }
     }
 }
 
