@@ -313,11 +313,15 @@ impl Voices<'_> {
             statement.is_ok_and(|said| said.digest == *digest && said.name == kind.name())
         };
         let role = kind.role();
-        let of_role = self.signed.iter().filter(|(key, _)| key.roles().contains(&role));
+        let may = |key: &TrustedKey| key.roles().contains(&role) || !defence::stands(Threat::A1);
+        let of_role = self.signed.iter().filter(|(key, _)| may(key));
         // A policy has each key once, and so its names count keys.
         let keys: BTreeSet<&str> =
             of_role.filter(|(_, bundle)| says(bundle)).map(|(key, _)| key.name()).collect();
-        keys.len() >= self.policy.thresholds().of(role)
+        match defence::stands(Threat::A1) {
+            true => keys.len() >= self.policy.thresholds().of(role),
+            false => !keys.is_empty(),
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use spec::ReasonCode;
 use spec::defence::Threat;
 
-use crate::harness::{Refusal, is_refused_twice};
-use crate::world::{Extension, World};
+use crate::harness::{Refusal, is_refused, is_refused_twice};
+use crate::world::{Extension, World, net_publisher};
 
 #[test]
 fn games_are_not_the_firewall() {
@@ -18,6 +18,18 @@ fn games_are_not_the_firewall() {
         let games = world.publish(&Extension::new("games"));
         world.relist(&games, "firewall", "1.0.0");
         world.want(&["firewall"]);
+        programs.plan(&world, &[])
+    });
+}
+
+#[test]
+fn a_key_signs_for_its_own_names() {
+    let refusal = Refusal::by_judge(ReasonCode::KeyOutOfScope, "net-publisher");
+    is_refused(Threat::A3, refusal, |programs| {
+        let world = World::new();
+        let tool = world.add(&Extension::new("tool"));
+        world.sign(&net_publisher(), "tool", &tool);
+        world.want(&["tool"]);
         programs.plan(&world, &[])
     });
 }

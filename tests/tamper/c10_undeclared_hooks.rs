@@ -4,7 +4,7 @@ use spec::ReasonCode;
 use spec::defence::Threat;
 
 use crate::harness::{Outcome, Programs, Refusal, is_refused};
-use crate::world::{Extension, World};
+use crate::world::{Extension, KERNEL, World};
 
 /// A boot with an extension that has this file.
 fn booted(programs: &Programs, path: &str, text: &str) -> Outcome {
@@ -38,4 +38,35 @@ fn nor_is_any_other_hook() {
             booted(programs, path, text)
         });
     }
+}
+
+/// It is declared, and whoever signed may not say so.
+#[test]
+fn a_key_lets_in_no_more_than_it_may() {
+    let refusal = Refusal::by_judge(ReasonCode::GrantRefused, "sysctl:kernel.core_pattern");
+    is_refused(Threat::C10, refusal, |programs| {
+        let world = World::new();
+        let mut tool = Extension::new("tool");
+        let text = "kernel.core_pattern=|/usr/bin/tool\n".into();
+        tool.files.push(("/usr/lib/sysctl.d/50-tool.conf".to_owned(), text));
+        tool.config.grants.push("sysctl:kernel.core_pattern".parse().unwrap());
+        tool.config.grants.sort_unstable();
+        world.publish(&tool);
+        world.want(&["tool"]);
+        programs.plan(&world, &[])
+    });
+}
+
+/// Parameters steer a module as a file of modprobe.d does.
+#[test]
+fn no_module_is_told_what_nobody_declared() {
+    let refusal = Refusal::by_judge(ReasonCode::GrantMissing, "loads module driver with parameters");
+    is_refused(Threat::C10, refusal, |programs| {
+        let world = World::new();
+        let mut tool = Extension::new("tool").module("driver", KERNEL, "0x92997ed8");
+        tool.config.load = vec!["driver nosecurity=1".parse().unwrap()];
+        world.publish(&tool);
+        world.want(&["tool"]);
+        programs.plan(&world, &[])
+    });
 }
