@@ -8,7 +8,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use generations::StoreError;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use spec::status::Status;
@@ -18,7 +17,7 @@ use crate::activation::{Activation, ActivationError, HIERARCHIES, Present, Targe
 use crate::admit::{Unopened, judge};
 use crate::apply::{self, ApplyError};
 use crate::cannot::{Cannot, cannot};
-use crate::choice::{Chosen, Node};
+use crate::choice::{Chosen, Node, OpenError};
 use crate::clock::Clock;
 use crate::grounds::{self, ConfigError, GroundsError};
 use crate::held::{Means, Way};
@@ -150,7 +149,7 @@ pub(crate) enum ActivateError {
     #[error(transparent)]
     Look(#[from] SystemError),
     #[error(transparent)]
-    Node(#[from] StoreError),
+    Node(#[from] OpenError),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]

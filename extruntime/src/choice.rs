@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use generations::{BaseIdentity, Choice, Generation, RealDisk, Role, Store, StoreError};
 use spec::status::{SetRole, SetStatus};
+use spec::{Diagnose, Outcome};
 
 use crate::offer::Offer;
 
@@ -42,9 +43,8 @@ impl Chosen {
 
 impl Node {
     /// Opens the directory of a node, and makes of an empty one the directory of a node with no sets.
-    pub(crate) fn open(dir: &Path) -> Result<Node, StoreError> {
-        let store = Store::open(RealDisk::open(dir)?)?;
-        Ok(Node { dir: dir.to_owned(), store })
+    pub(crate) fn open(dir: &Path) -> Result<Node, OpenError> {
+        Ok(Node { dir: dir.to_owned(), store: open(dir)? })
     }
 
     /// Chooses for this base, and counts a try before anything is tried. `otherwise` is what generation 0 has, if that
@@ -68,6 +68,46 @@ impl Node {
     /// chosen again.
     pub(crate) fn leave(&mut self, generation: Generation, why: &str) -> Result<(), StoreError> {
         self.store.rollback(generation, why)
+    }
+}
+
+/// Opens what a node keeps, to change it.
+pub(crate) fn open(dir: &Path) -> Result<Store<RealDisk>, OpenError> {
+    Ok(Store::open(disk(dir)?)?)
+}
+
+/// The directory in which a node keeps its sets.
+pub(crate) fn disk(dir: &Path) -> Result<RealDisk, OpenError> {
+    match dir.is_dir() {
+        true => Ok(RealDisk::open(dir).map_err(StoreError::from)?),
+        false => Err(OpenError::Nothing(dir.to_owned())),
+    }
+}
+
+/// Why nothing is known of the sets of a node.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("this node keeps no sets: there is no directory {}", .0.display())]
+    Nothing(PathBuf),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Diagnose for OpenError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            OpenError::Nothing(_) => Outcome::Unavailable,
+            OpenError::Store(error) => error.outcome(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            OpenError::Nothing(_) => {
+                Some("stage a set, which makes it, or name another directory with --state".into())
+            }
+            OpenError::Store(error) => error.hint(),
+        }
     }
 }
 

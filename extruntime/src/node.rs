@@ -3,6 +3,7 @@
 //! What is staged was judged as a boot would, and read to its last byte, for the base that it is meant for. It is judged
 //! again whenever it is activated: a disk is not a signature.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use catalog::{CatalogError, Descriptor, Export, Layout, TrustFiles};
@@ -13,6 +14,8 @@ use spec::status::Status;
 use spec::{Diagnose, Outcome};
 
 use crate::admit::{Admitted, Grounds, judge};
+use crate::cannot::{Cannot, cannot};
+use crate::choice::{self, OpenError};
 use crate::grounds::{self, ConfigError, GroundsError};
 use crate::offer::{Offer, files};
 use crate::places::Run;
@@ -41,7 +44,11 @@ pub(crate) fn stage(dir: &Path, offer: &Offer, trust: &Path, base: &Known) -> Re
     if admitted.len() < judgement.verdicts().len() {
         return Ok(Staged { status, generation: None });
     }
-    let mut store = Store::open(RealDisk::open(dir)?)?;
+    // The directory itself, and not what it is in: that may be a disk that is not mounted.
+    if !dir.exists() {
+        fs::create_dir(dir).map_err(cannot("make the directory", dir.display()))?;
+    }
+    let mut store = choice::open(dir)?;
     let export = grounds.store.export(&manifests(&grounds, &admitted))?;
     let new = NewSet {
         base: base.identity(),
@@ -111,6 +118,10 @@ pub(crate) enum NodeError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    System(#[from] Cannot),
     #[error("{} has a name that no file of a set can have", .0.display())]
     Name(PathBuf),
 }
@@ -122,6 +133,8 @@ impl NodeError {
             NodeError::Grounds(error) => Some(error),
             NodeError::Catalog(error) => Some(error),
             NodeError::Store(error) => Some(error),
+            NodeError::Open(error) => Some(error),
+            NodeError::System(error) => Some(error),
             NodeError::Name(_) => None,
         }
     }
@@ -137,11 +150,5 @@ impl Diagnose for NodeError {
             Some(inner) => inner.hint(),
             None => Some("name it with letters, digits and the characters . _ -".into()),
         }
-    }
-}
-
-impl From<generations::DiskError> for NodeError {
-    fn from(error: generations::DiskError) -> NodeError {
-        NodeError::Store(error.into())
     }
 }

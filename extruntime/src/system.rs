@@ -99,6 +99,12 @@ impl Diagnose for SystemError {
     }
 
     fn hint(&self) -> Option<String> {
-        self.inner().hint()
+        match self {
+            SystemError::Facts(_) => Some(
+                "the root has to be of a base that extbuild base made, or its directory named with --base"
+                    .into(),
+            ),
+            other => other.inner().hint(),
+        }
     }
 }

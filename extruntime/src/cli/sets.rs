@@ -11,6 +11,7 @@ use spec::status::Status;
 use super::arguments::{Format, StageRequest};
 use super::{ToolError, exit_code, json};
 use crate::activation::Present;
+use crate::choice;
 use crate::node::{self, NodeError, Staged};
 use crate::report;
 use crate::system::Known;
@@ -47,7 +48,7 @@ struct Kept {
 
 /// Shows the sets; it takes no lock, and so it can be asked at any time.
 pub(super) fn show(dir: &Path, format: Format) -> Result<ExitCode, ToolError> {
-    let view = View::new(RealDisk::open(dir).map_err(NodeError::from)?);
+    let view = View::new(choice::disk(dir).map_err(NodeError::from)?);
     let state = view.state();
     let mut damage = view.damage();
     let mut sets = Vec::new();
@@ -152,5 +153,5 @@ pub(super) fn gc(dir: &Path, keep: usize) -> Result<(), ToolError> {
 }
 
 fn open(dir: &Path) -> Result<Store<RealDisk>, NodeError> {
-    Ok(Store::open(RealDisk::open(dir)?)?)
+    Ok(choice::open(dir)?)
 }
