@@ -192,6 +192,18 @@ pub enum CatalogError {
         /// How many are looked at.
         limit: usize,
     },
+    /// There are larger signatures than anybody reads.
+    #[error(
+        "{found} signatures of {subject} are not looked at: with the smaller ones they have more than {limit} bytes"
+    )]
+    SignaturesTooLarge {
+        /// The manifest that is signed.
+        subject: Digest,
+        /// How many there are.
+        found: usize,
+        /// How many bytes are read.
+        limit: u64,
+    },
 }
 
 impl CatalogError {
@@ -216,7 +228,8 @@ impl CatalogError {
             | CatalogError::TooLarge { .. }
             | CatalogError::NotAFile { .. }
             | CatalogError::UnknownSchema { .. }
-            | CatalogError::TooManySignatures { .. } => ReasonCode::MalformedArtifact,
+            | CatalogError::TooManySignatures { .. }
+            | CatalogError::SignaturesTooLarge { .. } => ReasonCode::MalformedArtifact,
             CatalogError::Io { .. }
             | CatalogError::NotALayout { .. }
             | CatalogError::Occupied { .. }

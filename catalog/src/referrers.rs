@@ -68,10 +68,33 @@ impl Referrer {
         };
         Referrer { listed, manifest, bundle: bundle.to_vec() }
     }
+}
 
-    /// The same with a manifest that somebody else has written. The caller has checked all digests.
-    pub(crate) fn received(listed: &Descriptor, manifest: Vec<u8>, bundle: Vec<u8>) -> Referrer {
+/// A signature whose manifest has been read, and whose bundle has not.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    listed: Descriptor,
+    manifest: Vec<u8>,
+    /// The bundle.
+    pub(crate) bundle: Descriptor,
+}
+
+impl Announced {
+    /// Reads the manifest of a signature of `subject`, whose digest the caller has checked; `None` where it is of another
+    /// kind.
+    pub(crate) fn parse(
+        manifest: Vec<u8>,
+        listed: &Descriptor,
+        subject: &Digest,
+    ) -> Result<Option<Announced>, CatalogError> {
+        let bundle = bundle_layer(&manifest, listed, subject)?;
         let listed = Descriptor { artifact_type: Some(media::BUNDLE.to_owned()), ..listed.clone() };
+        Ok(bundle.map(|bundle| Announced { listed, manifest, bundle }))
+    }
+
+    /// The same with its bundle, whose digest the caller has checked.
+    pub(crate) fn with(self, bundle: Vec<u8>) -> Referrer {
+        let Announced { listed, manifest, .. } = self;
         Referrer { listed, manifest, bundle }
     }
 }
@@ -100,8 +123,35 @@ pub(crate) fn select<'a>(
     chosen
 }
 
+/// Those whose bundles are read: no more bytes than [`limits::BUNDLES_SIZE`] together, the smallest first, so that large
+/// ones of strangers do not keep out what is as small as a signature. They stay in their order.
+pub(crate) fn affordable(
+    found: Vec<Announced>,
+    subject: &Digest,
+    skipped: &mut Vec<CatalogError>,
+) -> Vec<Announced> {
+    let mut sizes: Vec<(u64, usize)> =
+        found.iter().enumerate().map(|(place, one)| (one.bundle.size, place)).collect();
+    sizes.sort_unstable();
+    let mut total = 0u64;
+    let kept: BTreeSet<usize> = sizes
+        .into_iter()
+        .take_while(|(size, _)| {
+            total = total.saturating_add(*size);
+            total <= limits::BUNDLES_SIZE
+        })
+        .map(|(_, place)| place)
+        .collect();
+    if kept.len() < found.len() {
+        let (subject, found, limit) = (*subject, found.len() - kept.len(), limits::BUNDLES_SIZE);
+        skipped.push(CatalogError::SignaturesTooLarge { subject, found, limit });
+    }
+    let places = found.into_iter().enumerate();
+    places.filter(|(place, _)| kept.contains(place)).map(|(_, one)| one).collect()
+}
+
 /// The bundle in the manifest of a signature of `subject`; `None` where the manifest is of another kind.
-pub(crate) fn bundle_layer(
+fn bundle_layer(
     bytes: &[u8],
     listed: &Descriptor,
     subject: &Digest,
@@ -127,8 +177,8 @@ impl Layout {
     /// The signatures of the manifest `subject`: those that its list of referrers names, and those that
     /// `index.json` lists as signatures itself, as some tools do.
     ///
-    /// At most [`limits::BUNDLES`] are looked at, those of the list first, of at most [`limits::BUNDLE`] bytes each,
-    /// all checked by digest. A broken one is in `skipped` and does not hide the others.
+    /// At most [`limits::BUNDLES`] are looked at, those of the list first, of at most [`limits::BUNDLE`] bytes each and
+    /// [`limits::BUNDLES_SIZE`] together, all checked by digest. A broken one is in `skipped` and does not hide the others.
     pub fn signatures(&self, subject: &Digest) -> Signatures {
         let (referrers, skipped) = self.referrers(subject);
         Signatures { bundles: referrers.into_iter().map(|referrer| referrer.bundle).collect(), skipped }
@@ -143,17 +193,21 @@ impl Layout {
             },
             |index| index.manifests,
         );
-        let mut found = Vec::new();
+        let mut announced = Vec::new();
         for listed in select(list.iter().chain(self.listed_signatures()), subject, &mut skipped) {
-            match self.signature_manifest(&listed, subject) {
-                Ok(Some((manifest, layer))) => match self.blob(&layer, limits::BUNDLE) {
-                    Ok(bundle) => found.push(Referrer::received(&listed, manifest, bundle)),
-                    Err(error) => skipped.push(error),
-                },
-                Ok(None) => {}
+            let manifest = self.blob(&listed, MANIFEST_MAX);
+            match manifest.and_then(|manifest| Announced::parse(manifest, &listed, subject)) {
+                Ok(signature) => announced.extend(signature),
                 Err(error) if list.iter().any(|named| named.digest == listed.digest) => skipped.push(error),
                 // What `index.json` lists itself may be of any artifact, and so may its trouble.
                 Err(_) => {}
+            }
+        }
+        let mut found = Vec::new();
+        for one in affordable(announced, subject, &mut skipped) {
+            match self.blob(&one.bundle, limits::BUNDLE) {
+                Ok(bundle) => found.push(one.with(bundle)),
+                Err(error) => skipped.push(error),
             }
         }
         (found, skipped)
@@ -171,15 +225,5 @@ impl Layout {
     /// Signatures that `index.json` lists beside the artifacts; of which artifact each is, only its manifest says.
     fn listed_signatures(&self) -> impl Iterator<Item = &Descriptor> {
         self.index().manifests.iter().filter(|listed| listed.artifact_type.as_deref() == Some(media::BUNDLE))
-    }
-
-    /// Reads the manifest of a signature of `subject`; the descriptor is that of the bundle.
-    fn signature_manifest(
-        &self,
-        listed: &Descriptor,
-        subject: &Digest,
-    ) -> Result<Option<(Vec<u8>, Descriptor)>, CatalogError> {
-        let manifest = self.blob(listed, MANIFEST_MAX)?;
-        Ok(bundle_layer(&manifest, listed, subject)?.map(|layer| (manifest, layer)))
     }
 }

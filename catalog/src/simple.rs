@@ -3,7 +3,7 @@
 //! CRI-O, and never read as an approval: [`Layout::signatures`] does not see it.
 
 use spec::Digest;
-use spec::artifact::{limits, media};
+use spec::artifact::media;
 
 use crate::descriptor::Descriptor;
 use crate::document::Manifest;
@@ -22,6 +22,8 @@ const SIGNATURE_KEY: &str = "dev.cosignproject.cosign/signature";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// Largest payload that is carried along, in bytes. One has a name and a digest.
 const PAYLOAD_MAX: u64 = 64 << 10;
+/// Most signatures that are carried along of one manifest.
+const LAYERS_MAX: usize = 64;
 
 /// The signatures of one manifest in this form, with everything that must be stored for them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,8 +46,8 @@ impl SimpleSignatures {
             return Err(CatalogError::TooLarge { what: what(), size: described.size, limit: MANIFEST_MAX });
         }
         let layers = Manifest::parse(bytes, described)?.layers;
-        if layers.len() > limits::BUNDLES {
-            let reason = format!("it has {} layers, more than {}", layers.len(), limits::BUNDLES);
+        if layers.len() > LAYERS_MAX {
+            let reason = format!("it has {} layers, more than {LAYERS_MAX}", layers.len());
             return Err(CatalogError::malformed(what(), reason));
         }
         match layers.iter().find(|layer| layer.media_type != PAYLOAD || layer.size > PAYLOAD_MAX) {

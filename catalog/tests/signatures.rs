@@ -82,17 +82,22 @@ fn a_broken_signature_does_not_hide_a_whole_one() {
     assert!(matches!(found.skipped.as_slice(), [CatalogError::WrongDigest { .. }]), "{found:?}");
 }
 
+/// Bytes are read for so many of the largest bundles; what is as small as a signature is read before them.
 #[test]
-fn a_flood_of_signatures_is_cut_off_after_the_first() {
+fn large_signatures_keep_out_no_small_one() {
     let (_dir, store) = new_store();
     let subject = add(&store, "hello", "1.2.0");
-    for number in 0..limits::BUNDLES + 2 {
-        store.attach_signature(&subject, number.to_string().as_bytes()).unwrap();
+    let fitting = (limits::BUNDLES_SIZE / limits::BUNDLE) as usize;
+    for number in 0..=fitting {
+        let mut large = vec![b' '; limits::BUNDLE as usize];
+        large[..8].copy_from_slice(&number.to_le_bytes());
+        store.attach_signature(&subject, &large).unwrap();
     }
+    store.attach_signature(&subject, BUNDLE).unwrap();
     let found = store.layout().unwrap().signatures(&subject.digest);
-    assert_eq!(found.bundles.len(), limits::BUNDLES);
-    assert_eq!(found.bundles[0], b"0");
-    assert!(matches!(found.skipped.as_slice(), [CatalogError::TooManySignatures { found: 66, .. }]));
+    assert_eq!(found.bundles.len(), fitting, "one gives way to the small one, and one is too many");
+    assert_eq!(found.bundles.last().unwrap(), BUNDLE);
+    assert!(matches!(found.skipped.as_slice(), [CatalogError::SignaturesTooLarge { found: 2, .. }]));
 }
 
 /// Far more entries than are ever looked at, none of which has a blob.
@@ -136,22 +141,44 @@ fn a_flood_in_the_index_is_cut_off_before_it_is_read() {
         store.layout().unwrap().signatures(&subject.digest).bundles
     };
     assert_eq!(bundles_behind(limits::BUNDLES - 1), [BUNDLE]);
-    assert!(bundles_behind(limits::BUNDLES).is_empty(), "it would have been the 65th that is read");
+    assert!(bundles_behind(limits::BUNDLES).is_empty(), "it would have been one more than is read");
+}
+
+/// Lists these as the referrers of `subject`.
+fn list_referrers(store: &catalog::Store, subject: &Descriptor, list: impl Iterator<Item = Descriptor>) {
+    let entries: Vec<String> = list.map(|listed| serde_json::to_string(&listed).unwrap()).collect();
+    let (media_type, entries) = (media::INDEX, entries.join(","));
+    let list = format!(r#"{{"schemaVersion":2,"mediaType":"{media_type}","manifests":[{entries}]}}"#);
+    let listed = Descriptor::of(media_type, list.as_bytes()).tagged(&Tag::of_referrers(&subject.digest));
+    store.put_manifest(list.as_bytes(), listed).unwrap();
 }
 
 #[test]
 fn a_flood_in_the_list_of_referrers_is_cut_off_before_it_is_read() {
     let (_dir, store) = new_store();
     let subject = add(&store, "hello", "1.2.0");
-    let mut list = format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":["#, media::INDEX);
-    list += &flood().map(|listed| serde_json::to_string(&listed).unwrap()).collect::<Vec<_>>().join(",");
-    list += "]}";
-    let listed = Descriptor::of(media::INDEX, list.as_bytes()).tagged(&Tag::of_referrers(&subject.digest));
-    store.put_manifest(list.as_bytes(), listed).unwrap();
+    list_referrers(&store, &subject, flood());
     let found = store.layout().unwrap().signatures(&subject.digest);
     let missing = |error: &&CatalogError| matches!(error, CatalogError::BlobMissing { .. });
     assert_eq!(found.skipped.iter().filter(missing).count(), limits::BUNDLES);
     assert_eq!(found.skipped.len(), limits::BUNDLES + 1);
+}
+
+#[test]
+fn of_more_signatures_than_are_looked_at_those_count_that_come_first() {
+    let (_dir, store) = new_store();
+    let subject = add(&store, "hello", "1.2.0");
+    let sound =
+        [b"first", b"other", b"third"].map(|bundle| store.attach_signature(&subject, bundle).unwrap());
+    list_referrers(&store, &subject, flood().take(limits::BUNDLES - 2).chain(sound));
+    let found = store.layout().unwrap().signatures(&subject.digest);
+    assert_eq!(found.bundles, [b"first", b"other"]);
+    let cut = limits::BUNDLES + 1;
+    assert!(
+        matches!(found.skipped[0], CatalogError::TooManySignatures { found, .. } if found == cut),
+        "{:?}",
+        found.skipped[0]
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! A bundle is good if it can be read, names a key of the policy, is signed with that key, says exactly what is asked,
 //! and the key may say it; in this order, so no statement is parsed before its signature is found good.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spec::artifact::limits;
 use spec::defence::{self, Threat};
@@ -104,8 +104,8 @@ pub struct Approval {
 
 /// Decides whether `manifest` may be used as the extension `wanted`.
 ///
-/// As many different keys must have signed as the policy demands, whatever lies beside their bundles; the first
-/// [`limits::BUNDLES`] are looked at that name a key of the policy. If none is good, the refusal is that of the bundle
+/// As many different keys must have signed as the policy demands, whatever lies beside their bundles; of each key of the
+/// policy the first [`limits::BUNDLES`] are looked at that name it. If none is good, the refusal is that of the bundle
 /// that came furthest, in the order of the checks above, and the first one of those that came equally far.
 pub fn verify_extension(
     trust: &Trust,
@@ -163,15 +163,17 @@ fn signers(
 ) -> Result<Vec<TrustedKey>, Refusal> {
     let mut good: Vec<TrustedKey> = Vec::new();
     let mut refusals = Vec::new();
-    let mut looked_at = 0;
+    // A flood in the name of one key does not use up what another one has.
+    let mut looked_at = BTreeMap::<&str, usize>::new();
     for bytes in bundles {
-        if looked_at == limits::BUNDLES {
-            break;
-        }
         match named_key(policy, approval, bytes.as_ref()) {
             Err(refusal) => refusals.push(refusal),
             Ok((key, bundle)) => {
-                looked_at += 1;
+                let count = looked_at.entry(key.name()).or_default();
+                if *count == limits::BUNDLES {
+                    continue;
+                }
+                *count += 1;
                 match check_bundle(key, approval, &bundle) {
                     Ok(()) if good.contains(key) && defence::stands(Threat::A7) => {}
                     Ok(()) => good.push(key.clone()),

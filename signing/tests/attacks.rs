@@ -21,6 +21,7 @@ const EXTENSION: &str = Purpose::Extension.predicate_type();
 const ACME: u8 = 1;
 const FIRMWARE: u8 = 2;
 const STRANGER: u8 = 3;
+const SECOND: u8 = 4;
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed([seed; 32])
@@ -286,6 +287,12 @@ fn more_bundles_than_are_looked_at() {
     assert!(judge(&flood).is_ok());
     flood.insert(0, flood[0].clone());
     refused(&flood, ReasonCode::SignatureInvalid, "acme");
+    // In the name of one key, such a flood does not drown another one.
+    let entries = [entry("acme", "[wireguard]", ACME), entry("second", "[wireguard]", SECOND)];
+    let trust = pinned(parse_policy(&entries).unwrap());
+    flood.push(sign_extension(&key(SECOND), &name("wireguard"), &manifest()).unwrap().to_json());
+    let verified = verify_extension(&trust, &name("wireguard"), &manifest(), &flood);
+    assert_eq!(verified.unwrap().signers(), ["second"]);
 }
 
 /// RFC 8032, section 5.1.7: s + L verifies the same equation as s, so it must not be taken for a second signature.

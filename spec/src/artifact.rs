@@ -58,8 +58,11 @@ pub mod limits {
     pub const TRUST: u64 = 16 << 20;
     /// A signature bundle.
     pub const BUNDLE: u64 = 1 << 20;
-    /// Bundles that are looked at for one manifest; anybody with push rights can add more.
-    pub const BUNDLES: usize = 64;
+    /// Bundles that are looked at for one manifest; anybody with push rights can add more. Reading and verifying so many
+    /// forged ones takes a quarter of a second, and nobody has so many signers.
+    pub const BUNDLES: usize = 1024;
+    /// Bytes of bundles that are read for one manifest. A bundle with one signature has about 1 KiB.
+    pub const BUNDLES_SIZE: u64 = 64 << 20;
 }
 
 /// The config blob of an extension artifact. Its digest is in the manifest, and the manifest is what is signed.

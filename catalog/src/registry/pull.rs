@@ -1,6 +1,7 @@
 //! From a registry into a store.
 
 use std::path::Path;
+use std::pin::pin;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use spec::Arch;
@@ -14,7 +15,7 @@ use crate::descriptor::Descriptor;
 use crate::document::Manifest;
 use crate::error::CatalogError;
 use crate::platforms::{self, Platforms};
-use crate::referrers::{MANIFEST_MAX, Referrer, bundle_layer, select};
+use crate::referrers::{Announced, MANIFEST_MAX, Referrer, affordable, select};
 use crate::staging::Staged;
 use crate::store::{Store, list_as};
 
@@ -166,25 +167,39 @@ async fn fetch_signatures(
         Some(RegistryError::Sent { source, .. }) => skipped.push(source),
         Some(error) => return Err(error),
     }
+    let chosen = select(&list, &subject.digest, &mut skipped);
+    let manifests = chosen.iter().map(|listed| fetch_announced(session, listed, subject));
+    let announced = each(manifests, &mut skipped).await?.into_iter().flatten().collect();
+    let bundles = affordable(announced, &subject.digest, &mut skipped).into_iter().map(async |one| {
+        let bundle = session.small_blob(&one.bundle, limits::BUNDLE).await?;
+        Ok(one.with(bundle))
+    });
+    let found = each(bundles, &mut skipped).await?;
+    Ok((found, skipped))
+}
+
+async fn fetch_announced(
+    session: &Session<'_>,
+    listed: &Descriptor,
+    subject: &Descriptor,
+) -> Result<Option<Announced>, RegistryError> {
+    let manifest = session.listed_manifest(listed, MANIFEST_MAX).await?;
+    Announced::parse(manifest, listed, &subject.digest).map_err(|error| session.refuse(error))
+}
+
+/// Brings several things, in their order, a few at a time.
+async fn each<T>(
+    fetches: impl Iterator<Item = impl Future<Output = Result<T, RegistryError>>>,
+    skipped: &mut Vec<CatalogError>,
+) -> Result<Vec<T>, RegistryError> {
     let mut found = Vec::new();
-    for listed in select(&list, &subject.digest, &mut skipped) {
-        match fetch_signature(session, &listed, subject).await {
-            Ok(signature) => found.extend(signature),
+    let mut fetched = pin!(stream::iter(fetches).buffered(TRANSFERS));
+    while let Some(one) = fetched.next().await {
+        match one {
+            Ok(one) => found.push(one),
             Err(RegistryError::Sent { source, .. }) => skipped.push(source),
             Err(error) => return Err(error),
         }
     }
-    Ok((found, skipped))
-}
-
-async fn fetch_signature(
-    session: &Session<'_>,
-    listed: &Descriptor,
-    subject: &Descriptor,
-) -> Result<Option<Referrer>, RegistryError> {
-    let manifest = session.listed_manifest(listed, MANIFEST_MAX).await?;
-    let layer = bundle_layer(&manifest, listed, &subject.digest).map_err(|error| session.refuse(error))?;
-    let Some(layer) = layer else { return Ok(None) };
-    let bundle = session.small_blob(&layer, limits::BUNDLE).await?;
-    Ok(Some(Referrer::received(listed, manifest, bundle)))
+    Ok(found)
 }
