@@ -4,6 +4,7 @@
 //! never anywhere else.
 
 pub mod args;
+mod family;
 pub mod key_file;
 pub mod passphrase;
 mod program;

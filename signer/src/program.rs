@@ -6,16 +6,15 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use signing::{Message, PublicKey, Signer};
 use spec::{Diagnose, Outcome};
 
+use super::family::Family;
 use super::words::{self, SplitError};
 
 /// The variable in which the program finds the hint of the key, as `extbuild key show` prints it.
@@ -44,14 +43,11 @@ impl Program {
         self.words[0].clone()
     }
 
-    fn start(&self, message: &Message, alone: bool) -> Result<Child, ProgramError> {
+    fn start(&self, message: &Message) -> Result<Child, ProgramError> {
         let input = file_of(message.as_bytes()).map_err(ProgramError::Input)?;
         let mut command = Command::new(&self.words[0]);
         command.args(&self.words[1..]).env(HINT_VARIABLE, self.key.hint().to_string());
         command.stdin(input).stdout(Stdio::piped());
-        if alone {
-            command.process_group(0);
-        }
         command.spawn().map_err(|source| ProgramError::Start { name: self.name(), source })
     }
 
@@ -81,32 +77,16 @@ impl Signer for Program {
     }
 
     fn sign(&self, message: &Message) -> Result<[u8; 64], ProgramError> {
-        let alone = !has_terminal();
-        let mut child = self.start(message, alone)?;
+        let family = Family::found();
+        let mut child = self.start(message)?;
         let output = self.output(&mut child, Instant::now() + self.limit);
         if output.as_ref().is_err_and(|error| !matches!(error, ProgramError::Failed { .. })) {
-            end(&mut child, alone);
+            family.end(&mut child);
         }
         let output = output?;
         let size = output.len();
         output.try_into().map_err(|_| ProgramError::Size { name: self.name(), size })
     }
-}
-
-/// Is there a terminal that the program may ask somebody on? From another process group than ours it could not read there
-/// (SIGTTIN, termios(3)), so it stays in ours, which its own children are in too.
-fn has_terminal() -> bool {
-    File::open("/dev/tty").is_ok()
-}
-
-/// Ends a program that has not ended yet: with all that it has started, where they are a process group.
-fn end(child: &mut Child, alone: bool) {
-    // Not waited for, so its number is still its own.
-    if alone {
-        let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
-    }
-    drop(child.kill());
-    drop(child.wait());
 }
 
 /// A file without a name, read from its start.

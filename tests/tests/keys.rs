@@ -8,6 +8,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -360,35 +361,47 @@ fn a_program_that_hangs_is_ended() {
     assert_eq!(signatures(&context), 0);
 }
 
-/// Where nobody can be asked: setsid(1) takes the terminal away, if the tests have one.
+/// With a terminal, which script(1) makes, and without one, as setsid(1) takes it away; and whether what was started has
+/// stayed in the session of the program or not.
 #[test]
 fn what_a_program_has_started_is_ended_with_it() {
+    let sign = format!(
+        "{} sign oci:out --public-key key.pem.pub --signer-timeout 2 --signer-cmd ./signer",
+        from_xtask("TENON_EXTBUILD").display()
+    );
+    let at_terminal = ["script", "-qec", &sign, "/dev/null"];
+    let alone = ["setsid", "--wait", "sh", "-c", &sign];
+    let child = "sh -c 'echo $$ > child; exec sleep 600'";
+    let apart = format!("setsid --fork {child}");
+    for (around, child) in
+        [(&at_terminal[..], child), (&at_terminal, &apart), (&alone, child), (&alone, &apart)]
+    {
+        let context = built();
+        unlocked(&context);
+        chmod(&context, "signer", 0o755, &format!("#!/bin/sh\n{child} &\nsleep 600\n"));
+        let said = context.run(Command::new(around[0]).args(&around[1..]));
+        let words = format!("{}{}", said.stdout, said.stderr);
+        assert!(words.contains("was not done after 2 seconds, and was ended"), "{child}: {said}");
+        let number = text(&context, "child");
+        assert!(!Path::new("/proc").join(number.trim()).exists(), "{child}: it still runs");
+    }
+}
+
+/// Somebody may have to be asked, at the terminal that everything else is on.
+#[test]
+fn a_program_may_ask_at_the_terminal() {
     let context = built();
     unlocked(&context);
-    chmod(&context, "signer", 0o755, "#!/bin/sh\nsleep 600 &\necho $! > child\nwait\n");
-    let mut sign = Command::new("setsid");
-    sign.arg("--wait").arg(from_xtask("TENON_EXTBUILD"));
-    sign.args([
-        "sign",
-        "oci:out",
-        "--public-key",
-        "key.pem.pub",
-        "--signer-timeout",
-        "2",
-        "--signer-cmd",
-        "./signer",
-    ]);
-    let said = context.run(&mut sign);
-    assert!(said.stderr.contains("was not done after 2 seconds, and was ended"), "{said}");
-    // It may still be there for somebody to ask how it ended (Z, proc_pid_stat(5)).
-    let child = text(&context, "child");
-    let stat = || fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
-    let ended = |stat: &str| stat.is_empty() || stat.contains(") Z ");
-    let patience = Instant::now() + Duration::from_secs(20);
-    while !ended(&stat()) {
-        assert!(Instant::now() < patience, "it still runs: {}", stat());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let script = "#!/bin/sh\nread -r answer < /dev/tty\necho \"$answer\" > answer\nexec openssl pkeyutl -sign -rawin -inkey key.pem -in /dev/stdin\n";
+    chmod(&context, "signer", 0o755, script);
+    let sign = format!(
+        "{} sign oci:out --public-key key.pem.pub --signer-timeout 20 --signer-cmd ./signer",
+        from_xtask("TENON_EXTBUILD").display()
+    );
+    let typed = format!("(sleep 1; echo sesame; sleep 3) | script -qec '{sign}' /dev/null");
+    context.run(Command::new("sh").args(["-c", &typed])).ok();
+    assert_eq!(text(&context, "answer"), "sesame\n");
+    assert_eq!(signatures(&context), 1);
 }
 
 #[test]
