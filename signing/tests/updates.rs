@@ -126,6 +126,15 @@ fn a_policy_is_followed_by_the_next_one_step_by_step() {
     );
 }
 
+/// Whoever drops the last root key leaves the chain, and does not end it.
+#[test]
+fn a_policy_without_root_keys_follows_nothing() {
+    let text = policy_text(2, &[], "");
+    let trust = Medium::default().policy(2, &text, &[ROOT_A, ROOT_B]).trust(pinned(""));
+    assert_eq!(trust.policy().version(), 1);
+    assert_eq!(trust.notes(), ["policy-2.yaml: too few of its own root keys have signed it"]);
+}
+
 /// The Update Framework, 5.3.4: the threshold of the old *and* of the new policy.
 #[test]
 fn rotation_needs_both_thresholds() {

@@ -101,6 +101,16 @@ fn rotation_takes_both_root_keys() {
 }
 
 #[test]
+fn a_policy_that_is_left_without_a_root_key_is_worth_a_warning() {
+    let context = world();
+    let rotate = |drops: &[&str]| {
+        context.extbuild(&[&["trust", "rotate", "trust.yaml", "-o", "updates"], drops].concat())
+    };
+    insta::assert_snapshot!(rotate(&["--drop", "root"]));
+    assert!(!rotate(&["--drop", "acme"]).stderr.contains("warning"));
+}
+
+#[test]
 fn remarks_and_order_of_a_policy_stay() {
     let context = world();
     let remarked =

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use catalog::TrustFiles;
-use signing::DocumentKind;
+use signing::{DocumentKind, Role, TrustPolicy};
 use terminal::{Failure, Place};
 
 use crate::cli::TrustCommand;
@@ -64,6 +64,21 @@ where
         }
     }
     Ok(found)
+}
+
+/// The next policy takes root keys of its own, too: without one it is no successor, and has none.
+fn warn_without_root(policy: &TrustPolicy, file: &Path) {
+    if policy.keys().iter().any(|key| key.roles().contains(&Role::Root)) {
+        return;
+    }
+    let version = policy.version();
+    terminal::warning(&format!(
+        "version {version} of the trust policy has no root key: no machine takes it for the next one, and nothing follows it"
+    ));
+    terminal::hint(&format!(
+        "give it one: extbuild trust add {} --name NAME --public-key FILE --role root; or build it into new boot images",
+        file.display()
+    ));
 }
 
 /// Writes a document that is not there yet into a directory, and says what comes next.

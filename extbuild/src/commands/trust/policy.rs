@@ -6,7 +6,7 @@ use signing::PublicKey;
 use spec::{Diagnose, Outcome};
 use terminal::Failure;
 
-use super::{put, write};
+use super::{put, warn_without_root, write};
 use crate::cli::{TrustAddArgs, TrustInitArgs, TrustKeyArgs, TrustRotateArgs};
 use crate::key_file;
 use crate::pipeline::read_text;
@@ -45,8 +45,11 @@ pub(super) fn rotate(args: TrustRotateArgs) -> Result<(), Failure> {
     for name in drops {
         next = next.drop(&name)?;
     }
-    let (text, _) = next.finish()?;
-    put(&output, &format!("policy-{version}.yaml"), &text)
+    let (text, policy) = next.finish()?;
+    let name = format!("policy-{version}.yaml");
+    put(&output, &name, &text)?;
+    warn_without_root(&policy, &output.join(name));
+    Ok(())
 }
 
 fn read(file: &Path) -> Result<Draft, Failure> {

@@ -6,7 +6,7 @@ use signer::{Sign, with_signer};
 use signing::{Bundle, DocumentKind, ExtensionSet, Revocation, Signer, TrustPolicy, sign_document};
 use terminal::Failure;
 
-use super::write;
+use super::{warn_without_root, write};
 use crate::cli::TrustSignArgs;
 use crate::pipeline::read_text;
 
@@ -45,6 +45,7 @@ fn summary(text: &str, file: &str) -> Result<(DocumentKind, String), Failure> {
     let summary = match kind {
         DocumentKind::Policy => {
             let policy = TrustPolicy::parse(text, file)?;
+            warn_without_root(&policy, Path::new(file));
             let keys: Vec<&str> = policy.keys().iter().map(|key| key.name()).collect();
             format!("version {} of a trust policy, which trusts {}", policy.version(), keys.join(", "))
         }
