@@ -131,6 +131,24 @@ impl Found {
         self.manifests.iter().chain(&self.index)
     }
 
+    /// The one manifest that `layout` has of it.
+    pub fn one(mut self, layout: &Layout) -> Result<Descriptor, CatalogError> {
+        match (self.manifests.pop(), self.manifests.as_slice()) {
+            (Some(one), []) => Ok(one),
+            (None, _) => {
+                self.check_whole().and_then(|()| Err(CatalogError::Empty { dir: layout.dir().to_owned() }))
+            }
+            (Some(last), others) => Err(CatalogError::SeveralArchitectures {
+                index: self.index.as_ref().map_or(last.digest, |index| index.digest),
+                found: others
+                    .iter()
+                    .chain([&last])
+                    .map(|listed| (excerpt(architecture(listed)), listed.digest))
+                    .collect(),
+            }),
+        }
+    }
+
     /// Refuses an index of which something is not there.
     pub fn check_whole(&self) -> Result<(), CatalogError> {
         match (&self.index, self.absent.first()) {
@@ -162,21 +180,7 @@ impl Layout {
 
     /// The one manifest that is meant: of an index, the only one that is there.
     pub fn resolve(&self, select: &Selector) -> Result<Descriptor, CatalogError> {
-        let mut found = self.find(select)?;
-        match (found.manifests.pop(), found.manifests.as_slice()) {
-            (Some(one), []) => Ok(one),
-            (None, _) => {
-                found.check_whole().and_then(|()| Err(CatalogError::Empty { dir: self.dir().to_owned() }))
-            }
-            (Some(last), others) => Err(CatalogError::SeveralArchitectures {
-                index: found.index.map_or(last.digest, |index| index.digest),
-                found: others
-                    .iter()
-                    .chain([&last])
-                    .map(|listed| (excerpt(architecture(listed)), listed.digest))
-                    .collect(),
-            }),
-        }
+        self.find(select)?.one(self)
     }
 
     /// Reads an index that the layout lists.

@@ -50,6 +50,8 @@ enum Command {
     /// Show what a kernel module says about itself: a .ko file, compressed or not
     Module(ModuleArgs),
     /// Show what an extension is and what it holds
+    ///
+    /// Of a version for several architectures, the list of them is shown.
     Inspect(InspectArgs),
     /// Pack, check and read images by themselves, of this builder or any other
     #[command(subcommand)]
@@ -68,6 +70,8 @@ enum Command {
     /// Of a version for several architectures, every manifest is signed and so is their index.
     Sign(SignArgs),
     /// Say whether a trust policy admits an extension
+    ///
+    /// Of a version for several architectures, every manifest must be good that is there, and their index too.
     Verify(VerifyArgs),
     /// Send an extension and its signatures from a layout to a registry
     ///
@@ -225,6 +229,9 @@ pub(crate) struct RequireFitArgs {
 pub(crate) struct InspectArgs {
     /// The extension: oci:DIR:TAG
     pub reference: Reference,
+    /// Show the manifest for this architecture
+    #[arg(long)]
+    pub arch: Option<Arch>,
     /// List what the image holds, read from the image itself
     #[arg(long)]
     pub files: bool,
@@ -379,6 +386,9 @@ pub(crate) struct SignArgs {
 pub(crate) struct VerifyArgs {
     /// The extension: oci:DIR:TAG
     pub reference: Reference,
+    /// Look only at the manifest for this architecture
+    #[arg(long)]
+    pub arch: Option<Arch>,
     #[command(flatten)]
     pub trust: TrustArgs,
     /// Print the verdict as JSON

@@ -65,4 +65,4 @@ pub use sign::{SignError, Signer, sign_document, sign_extension};
 pub use simple::{SimpleSignature, sign_simple};
 pub use statement::{DocumentKind, Purpose, STATEMENT_TYPE, Statement, StatementError};
 pub use trust::{Occasion, Trust, UPDATES_MAX, Update, Updates};
-pub use verify::{Approval, Verified, verify_extension};
+pub use verify::{Approval, ApprovedIndex, Verified, verify_extension, verify_index};

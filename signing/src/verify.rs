@@ -18,8 +18,8 @@ use crate::refusal::Refusal;
 use crate::statement::{Purpose, Statement};
 use crate::trust::Trust;
 
-/// A `T` that trusted keys have signed. Whoever needs such a `T` asks for it in this form; only
-/// [`verify_extension`] makes one, and it can be neither copied nor forged.
+/// A `T` that trusted keys have signed. Whoever needs such a `T` asks for it in this form; only [`verify_extension`] and
+/// [`verify_index`] make one, and it can be neither copied nor forged.
 ///
 /// ```compile_fail,E0451
 /// # let name: spec::ExtensionName = "wireguard".parse().unwrap();
@@ -102,6 +102,18 @@ pub struct Approval {
     pub manifest: Digest,
 }
 
+/// What a good signature of an index says: it lists what there is of a version of this extension.
+///
+/// No machine reads an index. It tells people, and programs that move extensions, which manifests belong together; each of
+/// them is believed by its own signatures alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovedIndex {
+    /// The extension.
+    pub name: ExtensionName,
+    /// The digest of the index.
+    pub index: Digest,
+}
+
 /// Decides whether `manifest` may be used as the extension `wanted`.
 ///
 /// As many different keys must have signed as the policy demands, whatever lies beside their bundles; of each key of the
@@ -114,13 +126,36 @@ pub fn verify_extension(
     bundles: &[impl AsRef<[u8]>],
 ) -> Result<Verified<Approval>, Refusal> {
     let approval = Approval { name: wanted.clone(), manifest: *manifest };
-    check_rules(trust, &approval)?;
-    if let Some(developer) = override_for(trust.policy(), wanted) {
-        return Ok(Verified { value: approval, authority: Authority::Developer(developer.clone()) });
+    let authority = authority(trust, &approval, bundles, || check_set(trust, &approval))?;
+    Ok(Verified { value: approval, authority })
+}
+
+/// Decides whether `index` may be taken for the list of what there is of a version of `wanted`, by the same rules. Sets have
+/// no say in it: their members are manifests.
+pub fn verify_index(
+    trust: &Trust,
+    wanted: &ExtensionName,
+    index: &Digest,
+    bundles: &[impl AsRef<[u8]>],
+) -> Result<Verified<ApprovedIndex>, Refusal> {
+    let approval = Approval { name: wanted.clone(), manifest: *index };
+    let authority = authority(trust, &approval, bundles, || Ok(()))?;
+    Ok(Verified { value: ApprovedIndex { name: wanted.clone(), index: *index }, authority })
+}
+
+/// Those by whose word the approval is believed; `check` is what the override of a developer lets pass besides.
+fn authority(
+    trust: &Trust,
+    approval: &Approval,
+    bundles: &[impl AsRef<[u8]>],
+    check: impl FnOnce() -> Result<(), Refusal>,
+) -> Result<Authority, Refusal> {
+    check_rules(trust, approval)?;
+    if let Some(developer) = override_for(trust.policy(), &approval.name) {
+        return Ok(Authority::Developer(developer.clone()));
     }
-    check_set(trust, &approval)?;
-    let keys = signers(trust.policy(), &approval, bundles)?;
-    Ok(Verified { value: approval, authority: Authority::Keys(keys) })
+    check()?;
+    signers(trust.policy(), approval, bundles).map(Authority::Keys)
 }
 
 /// What no signature helps against.

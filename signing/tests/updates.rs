@@ -4,7 +4,7 @@
 
 use signing::{
     DocumentKind, Occasion, Refusal, SigningKey, Trust, TrustPolicy, Update, Updates, clear, sign_document,
-    sign_extension, verify_extension,
+    sign_extension, verify_extension, verify_index,
 };
 use spec::artifact::ExtensionConfig;
 use spec::{Digest, ExtensionName, ReasonCode};
@@ -333,6 +333,27 @@ fn mix_and_match() {
     let trust = both.trust(pinned(strict));
     assert!(verdict(&trust, "new", &[ACME]).is_ok());
     refused(verdict(&trust, "old", &[ACME]), ReasonCode::NotInSet);
+}
+
+/// An index is no member of a set; all else that holds for a manifest holds for it.
+#[test]
+fn an_index_is_believed_by_the_same_rules_without_the_set() {
+    let index = manifest("index");
+    let verdict = |rest: &str, signers: &[u8]| {
+        let trust = Medium::default().trust(pinned(rest));
+        let verified =
+            verify_index(&trust, &name("wireguard"), &index, &signed("wireguard", &index, signers))?;
+        assert_eq!((&verified.value().name, verified.value().index), (&name("wireguard"), index));
+        Ok(verified.signers().into_iter().map(str::to_owned).collect::<Vec<_>>())
+    };
+    let strict = "set: {class: edge, minimum: 3}";
+    assert_eq!(verdict(strict, &[STRANGER, ACME]).unwrap(), ["acme"]);
+    refused(verdict(strict, &[]), ReasonCode::SignatureMissing);
+    refused(verdict("", &[STRANGER]), ReasonCode::KeyUnknown);
+    refused(verdict("", &[OPS]), ReasonCode::KeyOutOfScope);
+    refused(verdict("thresholds: {publisher: 2}", &[ACME]), ReasonCode::TooFewSignatures);
+    refused(verdict(&format!("deny: [\"{index}\"]"), &[ACME]), ReasonCode::DigestDenied);
+    assert!(verdict("developer: {name: bench, extensions: [wireguard]}", &[]).unwrap().is_empty());
 }
 
 #[test]

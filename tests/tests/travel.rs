@@ -159,6 +159,6 @@ fn one_architecture_goes_alone_where_it_is_named() {
     assert_eq!(said.code, Some(2), "{said}");
     assert!(said.stderr.contains("is not for amd64") && said.stderr.contains("it is for arm64"), "{said}");
     // What needs one manifest says which there are.
-    let said = context.extbuild(&["inspect", "oci:out:acme-1.0.0"]);
+    let said = context.extbuild(&["inspect", "--files", "oci:out:acme-1.0.0"]);
     assert!(said.stderr.contains("is of 2 architectures, and one is needed here"), "{said}");
 }

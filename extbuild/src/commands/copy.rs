@@ -4,7 +4,7 @@ use catalog::{Access, Found, Layout, Reference, Registry, RegistryReference, Sel
 use spec::{Arch, Digest};
 use terminal::{Failure, Place};
 
-use super::{choose, for_several, output_layout, pull, push};
+use super::{choose, for_several, output_layout, pull, push, warn_of_broken};
 use crate::cli::{CopyArgs, PullArgs};
 
 pub(crate) fn run(args: CopyArgs) -> Result<(), Failure> {
@@ -30,9 +30,7 @@ pub(crate) fn run(args: CopyArgs) -> Result<(), Failure> {
 
 fn between_layouts(layout: &Layout, found: &Found, to: Reference) -> Result<(), Failure> {
     let store = Store::create_or_open(output_layout(to)?)?;
-    for broken in copy_found(layout, found, &store)? {
-        terminal::warning(&format!("a signature is broken and was left behind: {broken}"));
-    }
+    warn_of_broken(&copy_found(layout, found, &store)?, "is broken and was left behind");
     let several = for_several(found);
     terminal::success(&format!("oci:{} has the extension{several}", store.dir().display()));
     Ok(())

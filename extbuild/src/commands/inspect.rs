@@ -1,6 +1,6 @@
 //! `extbuild inspect`
 
-use catalog::Artifact;
+use catalog::{Artifact, Descriptor, Layout};
 use kabi::Record;
 use serde_json::json;
 use signing::Bundle;
@@ -8,24 +8,20 @@ use squash::Image;
 use squash::image::Limits;
 use terminal::{Failure, Table};
 
-use super::{files, find, size};
+use super::{check_arch, choose, files, layout_of, platforms, size, warn_of_broken};
 use crate::cli::InspectArgs;
 
 pub(crate) fn run(args: InspectArgs) -> Result<(), Failure> {
-    let InspectArgs { reference, files, json } = args;
-    let (layout, manifest) = find(reference)?;
-    let artifact = layout.read_extension(&manifest)?;
-    let modules = artifact.kabi.as_deref().map(Record::parse).transpose()?;
-    let signatures = layout.signatures(&manifest.digest);
-    for broken in &signatures.skipped {
-        terminal::warning(&format!("a signature cannot be read: {broken}"));
+    let InspectArgs { reference, arch, files, json } = args;
+    let (layout, found) = choose(&layout_of(reference)?, arch)?;
+    if let Some(index) = found.index.as_ref().filter(|_| found.manifests.len() > 1 && !files) {
+        return platforms::show(&layout, index, &found, json);
     }
-    let hints: Vec<String> = signatures
-        .bundles
-        .iter()
-        .filter_map(|bundle| Bundle::parse(bundle).ok())
-        .map(|bundle| bundle.hint().to_string())
-        .collect();
+    let manifest = found.one(&layout)?;
+    let artifact = layout.read_extension(&manifest)?;
+    check_arch(arch, &manifest, &artifact.config)?;
+    let modules = artifact.kabi.as_deref().map(Record::parse).transpose()?;
+    let hints = signed_by(&layout, &manifest);
     if files {
         layout.check_blob(&artifact.image)?;
     }
@@ -42,6 +38,14 @@ pub(crate) fn run(args: InspectArgs) -> Result<(), Failure> {
             Ok(image.as_ref().map_or(Ok(()), files::print)?)
         }
     }
+}
+
+/// The keys that signatures name, which nobody has verified here.
+pub(super) fn signed_by(layout: &Layout, document: &Descriptor) -> Vec<String> {
+    let signatures = layout.signatures(&document.digest);
+    warn_of_broken(&signatures.skipped, "cannot be read");
+    let bundles = signatures.bundles.iter().filter_map(|bundle| Bundle::parse(bundle).ok());
+    bundles.map(|bundle| bundle.hint().to_string()).collect()
 }
 
 fn print_json(
@@ -98,14 +102,16 @@ fn print_table(artifact: &Artifact, modules: Option<&Record>, signatures: &[Stri
         "content",
         format!("{} in {} files and directories", size(config.content.bytes), config.content.inodes),
     );
-    fact(
-        "signatures",
-        match signatures.is_empty() {
-            true => "none".to_owned(),
-            false => lines(signatures.iter().map(|hint| format!("key {hint}"))),
-        },
-    );
+    fact("signatures", keys(signatures));
     Ok(table.print()?)
+}
+
+/// The keys of signatures, a line each.
+pub(super) fn keys(hints: &[String]) -> String {
+    match hints.is_empty() {
+        true => "none".to_owned(),
+        false => lines(hints.iter().map(|hint| format!("key {hint}"))),
+    }
 }
 
 fn lines(items: impl Iterator<Item = String>) -> String {

@@ -12,6 +12,7 @@ pub(crate) mod inspect;
 pub(crate) mod kernel;
 pub(crate) mod key;
 pub(crate) mod module;
+mod platforms;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod sign;
@@ -21,7 +22,8 @@ pub(crate) mod whole;
 
 use std::path::PathBuf;
 
-use catalog::{Descriptor, Found, Layout, LayoutReference, Reference, RegistryReference};
+use catalog::{CatalogError, Descriptor, Found, Layout, LayoutReference, Reference, RegistryReference};
+use spec::artifact::ExtensionConfig;
 use spec::{Arch, Diagnose, Outcome};
 use terminal::Failure;
 
@@ -82,6 +84,39 @@ pub(crate) fn for_several(found: &Found) -> String {
     match &found.index {
         Some(_) => format!(" for {} architectures", found.manifests.len()),
         None => String::new(),
+    }
+}
+
+/// One manifest alone may be for any architecture: which one, its config says.
+pub(crate) fn check_arch(
+    wanted: Option<Arch>,
+    manifest: &Descriptor,
+    config: &ExtensionConfig,
+) -> Result<(), CatalogError> {
+    match wanted.filter(|arch| *arch != config.arch) {
+        None => Ok(()),
+        Some(arch) => {
+            let there = vec![config.arch.to_string()];
+            Err(CatalogError::ArchMissing { of: manifest.digest, arch, there })
+        }
+    }
+}
+
+/// Says what an index lists and a layout does not have: nothing can be said about it.
+pub(crate) fn warn_of_absent(found: &Found) {
+    for absent in &found.absent {
+        terminal::note(&format!("{} is in the index and not here", absent.digest));
+    }
+}
+
+/// Says which signatures are broken, and what comes of it. Strangers may have added many.
+pub(crate) fn warn_of_broken(broken: &[CatalogError], so: &str) {
+    const SHOWN: usize = 8;
+    for error in broken.iter().take(SHOWN) {
+        terminal::warning(&format!("a signature {so}: {error}"));
+    }
+    if broken.len() > SHOWN {
+        terminal::warning(&format!("and so {} more", broken.len() - SHOWN));
     }
 }
 

@@ -6,7 +6,7 @@ use catalog::registry::Pulled;
 use catalog::{Layout, Registry, Selector};
 use terminal::{Failure, Progress};
 
-use super::{for_several, output_layout, registry_of};
+use super::{for_several, output_layout, registry_of, warn_of_broken};
 use crate::cli::PullArgs;
 
 pub(crate) fn run(args: PullArgs) -> Result<(), Failure> {
@@ -29,8 +29,6 @@ pub(super) fn fetch(directory: &Path, registry: Registry) -> Result<Pulled, Fail
     let progress = Progress::bytes("fetching", 0);
     let pulled = registry.pull(directory, &mut |far| progress.of(far.done, far.total))?;
     drop(progress);
-    for broken in &pulled.skipped {
-        terminal::warning(&format!("a signature is broken and was left behind: {broken}"));
-    }
+    warn_of_broken(&pulled.skipped, "is broken and was left behind");
     Ok(pulled)
 }

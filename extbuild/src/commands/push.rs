@@ -3,7 +3,7 @@
 use catalog::{Found, Layout, Registry, RegistryReference};
 use terminal::{Failure, Progress};
 
-use super::{choose, layout_of, registry_of};
+use super::{choose, layout_of, registry_of, warn_of_broken};
 use crate::cli::PushArgs;
 
 pub(crate) fn run(args: PushArgs) -> Result<(), Failure> {
@@ -27,9 +27,7 @@ pub(super) fn send(
     let progress = Progress::bytes("sending", 0);
     let pushed = registry.push(layout, found, &mut |far| progress.of(far.done, far.total))?;
     drop(progress);
-    for broken in &pushed.skipped {
-        terminal::warning(&format!("a signature is broken and was not sent: {broken}"));
-    }
+    warn_of_broken(&pushed.skipped, "is broken and was not sent");
     if pushed.signatures == 0 {
         terminal::note("the extension has no signature; machines refuse it until it has one (extbuild sign)");
     }
