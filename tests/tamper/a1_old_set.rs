@@ -1,12 +1,12 @@
-//! What was good once, and what follows it without the word of those who may say so: sets, policies, dates.
+//! A set that was good once, or that nobody made who may; and what is past its date.
 
-use signing::{DocumentKind, SigningKey};
+use signing::DocumentKind;
 use spec::ReasonCode;
 use spec::defence::Threat;
 
 use crate::harness::{Refusal, is_refused};
 use crate::registry::world;
-use crate::world::{Extension, World, operator, publisher, stranger};
+use crate::world::{operator, publisher};
 
 #[test]
 fn a_machine_does_not_go_back_to_an_old_set() {
@@ -52,36 +52,4 @@ fn a_publisher_says_nothing_about_sets() {
         world.want(&["tool"]);
         programs.plan(&world, &[])
     });
-}
-
-/// Who has one of two root keys writes a policy that trusts a key of theirs.
-#[test]
-fn one_root_key_of_two_changes_no_policy() {
-    let refusal = Refusal::by_judge(ReasonCode::KeyUnknown, "tool is signed by no key of the trust policy");
-    is_refused(Threat::A1, refusal, |programs| {
-        let world = World::new();
-        world.amend_trust(&format!("{}{}thresholds: {{root: 2}}", root_key("a", 6), root_key("b", 7)));
-        let next = format!(
-            "apiVersion: v1alpha1\nkind: TrustPolicy\nversion: 2\nkeys:\n{}",
-            key("theirs", "[publisher, root]", &stranger())
-        );
-        for (file, signer) in [("stolen", SigningKey::from_seed([6; 32])), ("theirs", stranger())] {
-            world.update(file, DocumentKind::Policy, &next, &signer);
-        }
-        let tool = world.add(&Extension::new("tool"));
-        world.sign(&stranger(), "tool", &tool);
-        world.want(&["tool"]);
-        programs.plan(&world, &[])
-    });
-}
-
-fn root_key(name: &str, seed: u8) -> String {
-    key(name, "[root]", &SigningKey::from_seed([seed; 32]))
-}
-
-/// An entry of a trust policy.
-fn key(name: &str, roles: &str, key: &SigningKey) -> String {
-    let pem = key.public_key().to_pem().trim_end().replace('\n', "\n      ");
-    let scope = if roles.contains("publisher") { "    extensions: [\"*\"]\n" } else { "" };
-    format!("  - name: {name}\n    roles: {roles}\n{scope}    publicKey: |\n      {pem}\n")
 }

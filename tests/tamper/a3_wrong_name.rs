@@ -4,7 +4,7 @@ use spec::ReasonCode;
 use spec::defence::Threat;
 
 use crate::harness::{Refusal, is_refused, is_refused_twice};
-use crate::world::{Extension, World, net_publisher};
+use crate::world::{Extension, World, net_publisher, operator};
 
 #[test]
 fn games_are_not_the_firewall() {
@@ -29,6 +29,19 @@ fn a_key_signs_for_its_own_names() {
         let world = World::new();
         let tool = world.add(&Extension::new("tool"));
         world.sign(&net_publisher(), "tool", &tool);
+        world.want(&["tool"]);
+        programs.plan(&world, &[])
+    });
+}
+
+/// An operator says which extensions run, and not what is in them.
+#[test]
+fn an_operator_signs_no_extensions() {
+    let refusal = Refusal::by_judge(ReasonCode::KeyOutOfScope, "operator");
+    is_refused(Threat::A3, refusal, |programs| {
+        let world = World::new();
+        let tool = world.add(&Extension::new("tool"));
+        world.sign(&operator(), "tool", &tool);
         world.want(&["tool"]);
         programs.plan(&world, &[])
     });

@@ -5,7 +5,7 @@ use spec::ReasonCode;
 use spec::defence::Threat;
 
 use crate::forge::{extension, image, image_with_attribute};
-use crate::harness::{Programs, Refusal, is_refused};
+use crate::harness::{Refusal, is_refused};
 use crate::world::World;
 
 #[test]
@@ -23,10 +23,19 @@ fn a_whiteout_takes_nothing_away() {
 
 #[test]
 fn an_attribute_makes_no_directory_opaque() {
-    let world = World::new();
-    world.publish(&extension(image_with_attribute("trusted.overlay.opaque", b"y"), &[]));
-    world.want(&["tool"]);
-    let outcome = Programs::whole(Threat::C1).boot(&world).outcome(&world);
-    assert_eq!(outcome.reasons[0].0, Some(ReasonCode::MalformedArtifact), "{outcome:#?}");
-    assert!(outcome.reasons[0].1.contains("extended attributes"), "{outcome:#?}");
+    let refusal = Refusal::by_judge(ReasonCode::MalformedArtifact, "extended attributes");
+    is_refused(Threat::C1, refusal, |programs| {
+        let world = World::new();
+        world.publish(&extension(image_with_attribute("trusted.overlay.opaque", b"y"), &[]));
+        world.want(&["tool"]);
+        let booted = programs.boot(&world);
+        let shell = booted.file("/usr/bin/sh");
+        eprintln!("{:#?} {:?}", booted.status, booted.file("/usr/bin/tool"));
+        assert_eq!(
+            shell.is_some(),
+            programs.are_whole(),
+            "the attribute hides nothing, so the attack is none"
+        );
+        booted.outcome(&world)
+    });
 }

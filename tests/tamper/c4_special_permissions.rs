@@ -22,9 +22,14 @@ fn nothing_runs_as_somebody_else() {
 }
 
 #[test]
-fn nothing_can_be_changed_by_everybody() {
-    for mode in ["2755", "666", "664"] {
-        let outcome = booted(&Programs::whole(Threat::C4), mode);
-        assert_eq!(outcome.reasons[0].0, Some(ReasonCode::MalformedArtifact), "{mode}: {outcome:#?}");
+fn nor_does_anything_run_as_a_group_or_is_changed_by_others() {
+    for (mode, words) in [
+        ("2755", "/usr/bin/root: has the setgid bit"),
+        ("1755", "/usr/bin/root: has the sticky bit"),
+        ("646", "/usr/bin/root: is writable by everybody"),
+        ("664", "/usr/bin/root: is writable by its group"),
+    ] {
+        let refusal = Refusal::by_judge(ReasonCode::MalformedArtifact, words);
+        is_refused(Threat::C4, refusal, |programs| booted(programs, mode));
     }
 }

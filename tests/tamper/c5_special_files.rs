@@ -22,10 +22,12 @@ fn no_disk_comes_with_an_extension() {
 
 #[test]
 fn nor_do_other_devices_and_pipes() {
-    for definition in
-        ["usr/bin/special c 644 0 0 1 3", "usr/bin/special i 644 0 0 f", "usr/bin/special i 644 0 0 s"]
-    {
-        let outcome = booted(&Programs::whole(Threat::C5), definition);
-        assert_eq!(outcome.reasons[0].0, Some(ReasonCode::MalformedArtifact), "{definition}: {outcome:#?}");
+    for (definition, words) in [
+        ("usr/bin/special c 644 0 0 1 3", "/usr/bin/special: is a character device"),
+        ("usr/bin/special i 644 0 0 f", "/usr/bin/special: is a fifo"),
+        ("usr/bin/special i 644 0 0 s", "/usr/bin/special: is a socket"),
+    ] {
+        let refusal = Refusal::by_judge(ReasonCode::MalformedArtifact, words);
+        is_refused(Threat::C5, refusal, |programs| booted(programs, definition));
     }
 }

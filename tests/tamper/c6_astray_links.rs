@@ -26,8 +26,12 @@ fn a_link_to_the_passwords_is_not_laid() {
 
 #[test]
 fn nor_is_one_that_climbs_out() {
-    for target in ["../../etc/shadow", "../../../../etc/shadow", "tool/../../../etc/shadow"] {
-        let outcome = booted(&Programs::whole(Threat::C6), target);
-        assert_eq!(outcome.reasons[0].0, Some(ReasonCode::MalformedArtifact), "{target}: {outcome:#?}");
+    for (target, words) in [
+        ("../../etc/shadow", "which is outside /usr and /opt"),
+        ("../../../../etc/shadow", "which is outside /usr and /opt"),
+        ("tool/../../../etc/shadow", "which climbs after it has descended"),
+    ] {
+        let refusal = Refusal::by_judge(ReasonCode::MalformedArtifact, words);
+        is_refused(Threat::C6, refusal, |programs| booted(programs, target));
     }
 }

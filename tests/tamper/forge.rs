@@ -1,4 +1,4 @@
-//! Images that our builder does not make, by `mksquashfs`, and attestations that our signer does not.
+//! Images that our builder does not make, by `mksquashfs` and `sqfstar`, and attestations that our signer does not.
 
 use std::fs;
 use std::process::Command;
@@ -49,12 +49,12 @@ pub fn image_with_attribute(name: &str, value: &[u8]) -> Vec<u8> {
     entry("usr/bin/tool", tar::EntryType::Regular, 0o755, b"the program tool");
     let (file, image) = (dir.path().join("a.tar"), dir.path().join("image"));
     fs::write(&file, archive.into_inner().expect("memory takes it")).expect("there is room");
-    let mut tar2sqfs = Command::new("tar2sqfs");
-    tar2sqfs.args(["--quiet", "--no-keep-time"]).arg(&image);
+    let mut sqfstar = Command::new("sqfstar");
+    sqfstar.args(["-quiet", "-no-progress", "-all-root", "-all-time", "0", "-root-mode", "755"]).arg(&image);
     let opened = fs::File::open(&file).expect("it was just written");
-    let output = tar2sqfs.stdin(opened).output().expect("tar2sqfs of squashfs-tools-ng is installed");
+    let output = sqfstar.stdin(opened).output().expect("sqfstar of squashfs-tools is installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    fs::read(image).expect("tar2sqfs has written it")
+    fs::read(image).expect("sqfstar has written it")
 }
 
 /// The extension `tool` with this image, which says of itself that it holds `leaves` beside `/usr/bin/tool`.

@@ -18,6 +18,7 @@ mod server;
 #[path = "../../extruntime/tests/world/mod.rs"]
 mod world;
 
+mod a1_old_policy;
 mod a1_old_set;
 mod a2_mix_and_match;
 mod a3_wrong_name;

@@ -49,7 +49,7 @@ fn check_identity(inode: &Inode, layout: &Layout, tables: &Tables, report: &mut 
     if (uid, gid) != (0, 0) {
         report(Rule::Owner { uid, gid });
     }
-    if inode.xattr != NO_XATTR {
+    if inode.xattr != NO_XATTR && defence::stands(Threat::C1) {
         let names = tables.attributes.as_ref().and_then(|attributes| attributes.of(inode.xattr));
         report(names.map_or(Rule::AttributeIndex(inode.xattr), Rule::Attributes));
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use spec::defence::{self, Threat};
+
 use super::attributes::AttributeNames;
 use super::finding::{Findings, Place, Rule};
 use super::layout::{Indexed, Layout, LayoutFault};
@@ -53,7 +55,9 @@ impl Tables {
         let attributes = match &layout.attributes {
             Some(attributes) => {
                 let table = TableKind::Attributes;
-                findings.add(Rule::AttributeTable, || Place::Table(table));
+                if defence::stands(Threat::C1) {
+                    findings.add(Rule::AttributeTable, || Place::Table(table));
+                }
                 let sets =
                     reader.records(TableKind::AttributeIds, &attributes.ids, XattrId::SIZE, XattrId::take)?;
                 let values = reader.table(table, attributes.values.clone(), findings)?;
