@@ -161,3 +161,20 @@ contents:
     context.extbuild(&["sign", "oci:out", "--key", "key.pem"]).ok();
     context
 }
+
+/// The smallest program that counts as a boot program for a medium: an ELF executable without an interpreter. It is
+/// never run.
+pub fn boot_program() -> Vec<u8> {
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(16, 0);
+    bytes.extend(2_u16.to_le_bytes()); // e_type: executable
+    bytes.extend(62_u16.to_le_bytes()); // e_machine: x86-64
+    bytes.extend(1_u32.to_le_bytes()); // e_version
+    bytes.extend([0; 8]); // e_entry
+    bytes.extend(64_u64.to_le_bytes()); // e_phoff
+    bytes.extend([0; 8 + 4]); // e_shoff, e_flags
+    bytes.extend([64_u16, 56, 1, 64, 0, 0].into_iter().flat_map(u16::to_le_bytes));
+    bytes.extend(1_u32.to_le_bytes()); // one segment to load
+    bytes.resize(64 + 56, 0);
+    bytes
+}

@@ -10,6 +10,7 @@
 )]
 #![allow(unreachable_pub, missing_docs, reason = "a test has no users")]
 
+mod compose;
 mod forge;
 mod harness;
 mod registry;
@@ -27,6 +28,7 @@ mod a5_manifest_and_index;
 mod a6_other_statement;
 mod a7_one_key_twice;
 mod a8_no_fallback;
+mod a9_killed_programs;
 mod a9_poisoned_store;
 mod b1_lying_registry;
 mod b2_leaked_credentials;
