@@ -241,7 +241,7 @@ impl<'a> Evidence<'a> {
         let approved = self.approved(policy, DocumentKind::Set, ExtensionSet::parse, notes);
         let mut sets = Vec::new();
         for ((_, Update { file, .. }), set) in approved {
-            if set.class != rule.class {
+            if set.class != rule.class && defence::stands(Threat::A2) {
                 notes.add(format!("{file}: the set is for the class {}, not for {}", set.class, rule.class));
             } else if set.version < rule.minimum && defence::stands(Threat::A1) {
                 notes.add(format!("{file}: version {} of the set is below {}", set.version, rule.minimum));

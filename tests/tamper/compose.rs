@@ -1,9 +1,12 @@
 //! Media that `extfactory` composes from what is in a world.
 
 use std::fs;
+use std::path::Path;
 
+use spec::ReasonCode;
 use tests::{Context, boot_program, inputs};
 
+use crate::harness::{Outcome, Programs, files};
 use crate::world::World;
 
 /// What `extfactory` is told in the directory of [`workshop`].
@@ -32,4 +35,30 @@ pub fn workshop(world: &World) -> Context {
     }
     context.write("schematic.yaml", schematic);
     context
+}
+
+impl Programs {
+    /// Composes a medium for a machine that must get all that it wants. There is a medium if that went well, and
+    /// otherwise nothing that was not there before.
+    pub fn compose(&self, world: &World, more: &[&str]) -> Outcome {
+        let context = workshop(world);
+        let before = files(context.dir());
+        let mut extfactory = self.command(self.path("TENON_EXTFACTORY", "extfactory"));
+        let said = context.run(extfactory.args(COMPOSE).args(more));
+        let mut after = files(context.dir());
+        let image = after.remove(Path::new("out.iso"));
+        assert_eq!(image.is_some(), said.code == Some(0), "{said}");
+        assert_eq!(after, before, "something is left behind: {said}");
+        let text = format!("{}{}", said.stdout, said.stderr);
+        let mut reasons = vec![(None, text.clone())];
+        reasons.extend(text.lines().filter_map(refusal));
+        Outcome { code: said.code, reasons, said: text }
+    }
+}
+
+/// Reads `warning: the machine will refuse NAME: SENTENCE (CODE)`.
+fn refusal(line: &str) -> Option<(Option<ReasonCode>, String)> {
+    let (_, reason) = line.split_once("the machine will refuse ")?;
+    let (sentence, code) = reason.strip_suffix(')')?.rsplit_once(" (")?;
+    Some((Some(serde_json::from_value(code.into()).ok()?), sentence.to_owned()))
 }

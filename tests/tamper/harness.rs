@@ -125,14 +125,16 @@ impl Programs {
         self.side == Side::Whole
     }
 
-    fn path(&self, variable: &str, name: &str) -> PathBuf {
+    /// Where one of the programs is.
+    pub fn path(&self, variable: &str, name: &str) -> PathBuf {
         match self.side {
             Side::Whole => from_xtask(variable),
             Side::Without => from_xtask("TENON_SWITCHABLE").join(name),
         }
     }
 
-    fn command(&self, program: PathBuf) -> Command {
+    /// A command that is told to do without the defence.
+    pub fn command(&self, program: PathBuf) -> Command {
         let mut command = Command::new(program);
         command.env(SWITCH, self.threat.to_string());
         command

@@ -52,5 +52,6 @@ mod d2_swapped_paths;
 mod d3_loop_devices;
 mod d4_lying_index;
 mod d5_unsigned_module;
+mod lying_layouts;
 mod switch;
 mod table;
