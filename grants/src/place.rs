@@ -37,7 +37,7 @@ use Reader::*;
 /// users, systemd.preset(5), systemd.generator(7), systemd.environment-generator(7), containers.conf(5), CNI's
 /// conventions for `/opt/cni/bin`, NRI's for `/opt/nri`, dbus-daemon(1), polkit(8), pam.d(5), nsswitch.conf(5),
 /// NetworkManager-dispatcher(8), kernel-install(8), dracut(8), environment.d(5), hwdb(7), repart.d(5), sysupdate.d(5),
-/// xorg.conf.d(5), iconvconfig(8), depmod.d(5), libglvnd's and the Vulkan loader's documents on how drivers are found. ostree
+/// xorg.conf.d(5), iconvconfig(8), libglvnd's and the Vulkan loader's documents on how drivers are found. ostree
 /// merges `/usr/etc` into `/etc`.
 const PLACES: &[(&str, Reader)] = &[
     ("/usr/lib/udev/rules.d", Udev),
@@ -175,7 +175,6 @@ const PLACES: &[(&str, Reader)] = &[
     ("/usr/share/glvnd", Hooks),
     ("/usr/share/vulkan", Hooks),
     ("/usr/share/egl", Hooks),
-    ("/usr/lib/depmod.d", Hooks),
     ("/usr/lib/lsb/init-functions.d", Hooks),
     ("/usr/share/python3/runtime.d", Hooks),
     ("/usr/share/debianutils/shells.d", Hooks),
