@@ -103,6 +103,10 @@ fn theirs(command: &mut Command, size: usize, name: usize, archive: &[u8]) -> (T
             let (column, behind) = rest.trim_start().split_once(' ')?;
             columns.push(column);
             rest = behind;
+            // A time that has no date any more is a number of seconds to GNU tar, and one column instead of two.
+            if columns.len() == 4 && name == 5 && !column.trim_start_matches('-').contains('-') {
+                break;
+            }
         }
         // Columns are as wide as what they have had so far.
         let rest = rest.trim_start();
