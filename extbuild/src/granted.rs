@@ -1,13 +1,17 @@
 //! What an extension carries that can run or steer something: found, and held against what its author declares.
 
 use grants::{Need, Opaque};
+use spec::artifact::{self, steps};
+use spec::listing::Kind;
 use spec::manifest::{Declared, Manifest};
-use spec::{Diagnose, Grant, GrantKind, Load, Outcome, TreePath};
+use spec::{Diagnose, Grant, GrantKind, Outcome, TreePath};
 use squash::Tree;
+
+use crate::base_dir::Base;
 
 /// The grants of the config. Modules, firmware and programs are what extensions are for, and need not be declared; all else
 /// must be, and nothing may be that the image does not need.
-pub(crate) fn of(manifest: &Manifest, tree: &Tree) -> Result<Vec<Grant>, GrantsError> {
+pub(crate) fn of(manifest: &Manifest, tree: &Tree, base: Option<&Base>) -> Result<Vec<Grant>, GrantsError> {
     let needs = grants::of_tree(tree);
     let mut declared: Vec<Grant> = manifest.grants.iter().map(|declared| declared.grant.clone()).collect();
     let plain = |grant: &Grant| {
@@ -17,12 +21,19 @@ pub(crate) fn of(manifest: &Manifest, tree: &Tree) -> Result<Vec<Grant>, GrantsE
     let opaque = needs.opaque.iter().cloned().map(Problem::Opaque);
     let missing = needs.missing(&declared).into_iter().filter(|need| !plain(&need.grant));
     let missing = missing.cloned().map(Problem::Missing);
-    let steered =
-        manifest.load.iter().filter(|load| load.is_undeclared(&declared)).cloned().map(Problem::Parameters);
-    let idle =
-        manifest.grants.iter().filter(|declared| !is_used(&declared.grant, &found, tree, &manifest.load));
-    let idle = idle.cloned().map(Problem::Idle);
-    let problems: Vec<Problem> = opaque.chain(missing).chain(steered).chain(idle).collect();
+    let steps: Vec<Grant> = steps(&manifest.load, &manifest.probes).collect();
+    let undeclared = steps.iter().filter(|grant| !declared.contains(grant)).cloned().map(Problem::Undeclared);
+    let is_used = |grant: &Grant| match grant.kind() {
+        // Whether the base has a file that is to be replaced shows only where there is one.
+        GrantKind::Replaces => grant.subject().parse().is_ok_and(|path: TreePath| tree.get(&path).is_some()),
+        _ => found.contains(grant) || steps.contains(grant),
+    };
+    let (used, idle): (Vec<&Declared>, Vec<&Declared>) =
+        manifest.grants.iter().partition(|declared| is_used(&declared.grant));
+    let idle = idle.into_iter().cloned().map(Problem::Idle);
+    let needless = used.into_iter().filter_map(|declared| needless_here(declared, base?));
+    let problems: Vec<Problem> =
+        opaque.chain(missing).chain(undeclared).chain(idle).chain(needless).collect();
     if !problems.is_empty() {
         return Err(GrantsError { file: manifest.file.clone(), problems });
     }
@@ -32,11 +43,15 @@ pub(crate) fn of(manifest: &Manifest, tree: &Tree) -> Result<Vec<Grant>, GrantsE
     Ok(declared)
 }
 
-/// A file that replaces one of the base shows only where the base is.
-fn is_used(grant: &Grant, found: &[Grant], tree: &Tree, loads: &[Load]) -> bool {
-    match grant.kind() {
-        GrantKind::Replaces => grant.subject().parse().is_ok_and(|path: TreePath| tree.get(&path).is_some()),
-        _ => found.contains(grant) || loads.iter().any(|load| load.needs(grant)),
+/// A grant to replace what the base has no file for. A directory is none (`ExtensionConfig::replaces`).
+fn needless_here(declared: &Declared, base: &Base) -> Option<Problem> {
+    let grant = Some(&declared.grant).filter(|grant| grant.kind() == GrantKind::Replaces)?;
+    let path: TreePath = grant.subject().parse().ok()?;
+    match base.paths.get(&path) {
+        Some(Kind::Leaf) => None,
+        Some(Kind::Directory) | None => {
+            Some(Problem::Needless { declared: declared.clone(), base: base.description.name.to_string() })
+        }
     }
 }
 
@@ -45,8 +60,9 @@ fn is_used(grant: &Grant, found: &[Grant], tree: &Tree, loads: &[Load]) -> bool 
 enum Problem {
     Opaque(Opaque),
     Missing(Need),
-    Parameters(Load),
+    Undeclared(Grant),
     Idle(Declared),
+    Needless { declared: Declared, base: String },
 }
 
 impl Problem {
@@ -54,14 +70,14 @@ impl Problem {
         match self {
             Problem::Opaque(opaque) => opaque.to_string(),
             Problem::Missing(need) => format!("{need}, which the manifest does not declare"),
-            Problem::Parameters(load) => {
-                format!(
-                    "module {} is loaded with parameters, which the manifest does not declare",
-                    load.module()
-                )
+            Problem::Undeclared(grant) => {
+                format!("{}, which the manifest does not declare", artifact::step(grant))
             }
             Problem::Idle(Declared { grant, place }) => {
                 format!("{place}: nothing in the image needs the grant {grant}")
+            }
+            Problem::Needless { declared: Declared { grant, place }, base } => {
+                format!("{place}: the base {base} has no file to which the grant {grant} applies")
             }
         }
     }
@@ -71,17 +87,15 @@ impl Problem {
         match self {
             Problem::Opaque(opaque) => Some(opaque.hint.clone()),
             Problem::Missing(_) => None,
-            Problem::Parameters(load) => {
-                Some(format!("add \"{}:{}\" to its grants", GrantKind::ModprobeOptions, load.module()))
-            }
-            Problem::Idle(_) => Some("take it out".to_owned()),
+            Problem::Undeclared(grant) => Some(format!("add \"{grant}\" to its grants")),
+            Problem::Idle(_) | Problem::Needless { .. } => Some("take it out".to_owned()),
         }
     }
 
     fn missing(&self) -> Option<&Grant> {
         match self {
             Problem::Missing(need) => Some(&need.grant),
-            Problem::Opaque(_) | Problem::Parameters(_) | Problem::Idle(_) => None,
+            Problem::Opaque(_) | Problem::Undeclared(_) | Problem::Idle(_) | Problem::Needless { .. } => None,
         }
     }
 }

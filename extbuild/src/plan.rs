@@ -2,7 +2,7 @@
 
 use kabi::{Candidate, Host, Record, SignatureRule, TrustedKey};
 use spec::artifact::{CONFIG_SCHEMA, ExtensionConfig, ReleaseGroup};
-use spec::listing::Listing;
+use spec::listing::{Kind, Listing};
 use spec::manifest::{Group, Manifest};
 use spec::template::{Template, Variables};
 use spec::{Arch, Diagnose, KernelRelease, Load, ModuleName, Outcome, Reason, TreePath};
@@ -72,7 +72,7 @@ impl Plan {
         let modules = modules::record(&tree, target.keys())?;
         add_release_file(&mut tree, manifest, target.arch)?;
         check_load(manifest, target, modules.as_ref())?;
-        let grants = granted::of(manifest, &tree)?;
+        let grants = granted::of(manifest, &tree, target.base.as_ref())?;
         let config =
             ExtensionConfig { grants, ..config(manifest, target, &variables, &tree, modules.as_ref())? };
         let mut plan = Plan { paths: tree.listing(), config, tree, modules, notes: Vec::new() };
@@ -84,7 +84,8 @@ impl Plan {
     /// What is worth a second look comes back.
     fn check_fit(&self, target: &Target) -> Result<Vec<Reason>, Failure> {
         if let Some(base) = &target.base {
-            let replaces = |path: &&TreePath| self.config.replaces(path, &base.paths);
+            let is_file = |path: &TreePath| self.paths.get(path) == Some(Kind::Leaf);
+            let replaces = |path: &&TreePath| is_file(path) && self.config.replaces(path, &base.paths);
             let taken = self.paths.collisions(&base.paths).filter(|path| !replaces(path));
             let taken: Vec<TreePath> = taken.cloned().collect();
             if !taken.is_empty() {
@@ -219,6 +220,7 @@ fn config(
         kernel,
         requires: manifest.requires.clone(),
         load: manifest.load.clone(),
+        probes: manifest.probes.clone(),
         force: manifest.force.clone(),
         grants: Vec::new(),
         generations: manifest.generations.clone(),

@@ -15,6 +15,7 @@ use spec::{Diagnose, Outcome};
 
 use crate::activation::{Activation, ActivationError, HIERARCHIES, Present, Target};
 use crate::admit::{Unopened, judge};
+use crate::afterwards::Afterwards;
 use crate::apply::{self, ApplyError};
 use crate::cannot::{Cannot, cannot};
 use crate::choice::{Chosen, Node, OpenError};
@@ -26,8 +27,8 @@ use crate::log::Log;
 use crate::mounts;
 use crate::offer::Offer;
 use crate::places::Run;
+use crate::status;
 use crate::system::{Known, System, SystemError};
-use crate::{modules, status};
 
 /// What to activate, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +93,7 @@ pub(crate) fn activate(request: &Request, clock: &Clock) -> Result<Status, Activ
         let _ = mounts::forget(&run.own());
         return Err(error.into());
     }
-    let answers = clock.time("load modules", || modules::load(activation.modules(), &request.system.root));
-    status::record(&mut status, answers);
+    Afterwards::of(&activation, &admitted).run(&request.system.root, &mut status, clock);
     status::leave(&status, &Log::none());
     Ok(status)
 }

@@ -194,6 +194,11 @@ impl<L> Judgement<L> {
         }
     }
 
+    /// The judgement where nothing is wanted.
+    pub(crate) fn of_nothing() -> Judgement<L> {
+        Judgement { verdicts: Vec::new(), lacking: None }
+    }
+
     /// The same with everything out that was in, for this reason.
     pub(crate) fn withdrawn(self, reason: &Reason) -> Judgement<L> {
         let withdraw = |verdict| match verdict {

@@ -9,8 +9,9 @@ use spec::boot::initramfs;
 use spec::status::Status;
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 
-use crate::activation::{Activation, Loadable, SYSROOT, Target};
+use crate::activation::{Activation, SYSROOT, Target};
 use crate::admit::{Grounds, Judgement, judge};
+use crate::afterwards::Afterwards;
 use crate::apply::{self, ApplyError};
 use crate::base::{self, Base, BaseError};
 use crate::cannot::Cannot;
@@ -25,7 +26,7 @@ use crate::log::Log;
 use crate::medium::{self, MediumError};
 use crate::offer::Offer;
 use crate::places::Run;
-use crate::{early, identity, modules, node_disk, status, switch};
+use crate::{early, identity, mounts, node_disk, status, switch};
 
 /// Boots. Returns only with the error that ends the boot; a refused extension never is one.
 pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootError> {
@@ -34,10 +35,10 @@ pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootE
     let medium = medium::mount(arguments, log)?;
     let means = Means::find(arguments.images);
     let node = node_disk::open(arguments, log);
-    let Assembled { mut status, modules } = assemble(description, medium, node, &means, log)?;
+    let Assembled { mut status, afterwards } = assemble(description, medium, node, &means, log)?;
     switch::enter(Path::new(SYSROOT))?;
     // The kernel looks for firmware in the root of its first process, so modules come after the switch.
-    status::record(&mut status, modules::load(&modules, Path::new("/")));
+    afterwards.run(Path::new("/"), &mut status, &Clock::start());
     status::publish(&status, log);
     Ok(switch::start(&arguments.init)?)
 }
@@ -53,11 +54,33 @@ pub fn rehearse() -> Result<Status, impl Diagnose> {
     assembled.map(|assembled| assembled.status)
 }
 
+/// The way out of a bug in this program: the base alone, if it is there. Returns only with the error that ends that too.
+pub(crate) fn without_extensions(init: &str, bug: &str, log: &Log) -> Result<Infallible, BootError> {
+    if !switch::is_done()? {
+        let status = status::after_bug(&base::describe()?, bug);
+        show_base(Path::new(SYSROOT))?;
+        switch::enter(Path::new(SYSROOT))?;
+        status::publish(&status, log);
+    }
+    Ok(switch::start(init)?)
+}
+
+/// Makes the base appear at a root that may be half made.
+pub(crate) fn show_base(root: &Path) -> Result<(), BootError> {
+    if !mounts::is_mount_point(&Run::base()) {
+        return Err(BootError::NoBase);
+    }
+    while mounts::is_mount_point(root) {
+        mounts::uncover(root)?;
+    }
+    Ok(mounts::alone(&Run::base(), root)?)
+}
+
 /// A root that is ready to be switched to.
 struct Assembled {
     status: Status,
-    /// What is to be loaded in it.
-    modules: Vec<Loadable>,
+    /// What is to be done in it.
+    afterwards: Afterwards,
 }
 
 fn assemble(
@@ -90,14 +113,14 @@ fn put_together(
         }
     };
     let Attempt { judgement, grounds, notes } = attempt;
-    let (judgement, modules) = match &grounds {
+    let (judgement, afterwards) = match &grounds {
         Some(grounds) => activate(judgement, grounds, log)?,
         None => leave_alone(judgement)?,
     };
     let notes = [chosen.notes, notes].concat();
     let (description, release) = (base.description.to_string(), &base.kernel.release);
     let status = status::of(&judgement, description, release, notes, chosen.set, Run::BOOT);
-    Ok(Assembled { status, modules })
+    Ok(Assembled { status, afterwards })
 }
 
 /// Judges the set that is to run. One that the node keeps and that is worth nothing is left, and the next one judged.
@@ -164,23 +187,23 @@ impl Attempt {
 
     /// Nothing is wanted.
     fn none() -> Attempt {
-        let reason = Reason::new(ReasonCode::NotFound, String::new());
-        Attempt { judgement: Judgement::all_refused(&[], &reason), grounds: None, notes: Vec::new() }
+        Attempt { judgement: Judgement::of_nothing(), grounds: None, notes: Vec::new() }
     }
 }
 
-/// What became of each extension, and the modules that are to be loaded.
-type Activated = (Judgement<Layer>, Vec<Loadable>);
+/// What became of each extension, and what is to be done for those that are in.
+type Activated = (Judgement<Layer>, Afterwards);
 
 /// Puts the root together. What cannot be done with extensions is done without.
 fn activate(judgement: Judgement<Layer>, grounds: &Grounds, log: &Log) -> Result<Activated, BootError> {
     let admitted = judgement.admitted();
     let planned = Activation::plan(&grounds.base, &admitted, &Target::NewRoot, Run::BOOT);
     let done = planned.map_err(ApplyError::from).and_then(|activation| {
-        apply::run(&activation, &admitted, &Clock::start()).map(|()| activation.modules().to_vec())
+        apply::run(&activation, &admitted, &Clock::start())?;
+        Ok(Afterwards::of(&activation, &admitted))
     });
     match done {
-        Ok(modules) => Ok((judgement, modules)),
+        Ok(afterwards) => Ok((judgement, afterwards)),
         Err(error) => {
             log.complain(&error);
             let reason = Reason::new(ReasonCode::ActivationFailed, spec::sentence(&error));
@@ -192,7 +215,7 @@ fn activate(judgement: Judgement<Layer>, grounds: &Grounds, log: &Log) -> Result
 /// Makes the base the whole root.
 fn leave_alone(judgement: Judgement<Layer>) -> Result<Activated, BootError> {
     apply::run(&Activation::base_alone(), &[], &Clock::start())?;
-    Ok((judgement, Vec::new()))
+    Ok((judgement, Afterwards::default()))
 }
 
 /// Why the boot ended.
@@ -206,6 +229,8 @@ pub(crate) enum BootError {
     Base(#[from] BaseError),
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    #[error("there is no base to go on with")]
+    NoBase,
 }
 
 impl Diagnose for BootError {
@@ -215,6 +240,7 @@ impl Diagnose for BootError {
             BootError::Medium(error) => error.outcome(),
             BootError::Base(error) => error.outcome(),
             BootError::Apply(error) => error.outcome(),
+            BootError::NoBase => Outcome::Unavailable,
         }
     }
 
@@ -224,6 +250,7 @@ impl Diagnose for BootError {
             BootError::Medium(error) => error.hint(),
             BootError::Base(error) => error.hint(),
             BootError::Apply(error) => error.hint(),
+            BootError::NoBase => None,
         }
     }
 }

@@ -60,6 +60,7 @@ impl Node {
             true => otherwise,
             false => Some(Offer::of_generation(&self.dir, generation)),
         };
+        let offer = offer.map(|offer| offer.with_updates(known_updates(&self.dir, &self.store)));
         let set = SetStatus { generation: generation.number(), role: role_of(role), tries_left };
         Chosen { offer, set: Some(set), notes }
     }
@@ -69,6 +70,12 @@ impl Node {
     pub(crate) fn leave(&mut self, generation: Generation, why: &str) -> Result<(), StoreError> {
         self.store.rollback(generation, why)
     }
+}
+
+/// What came with any set that a node keeps: to go back to an older one takes no revocation away.
+pub(crate) fn known_updates(dir: &Path, store: &Store<RealDisk>) -> Vec<PathBuf> {
+    let generations = store.view().generations().unwrap_or_default();
+    generations.into_iter().flat_map(|generation| Offer::of_generation(dir, generation).updates).collect()
 }
 
 /// Opens what a node keeps, to change it.

@@ -1,5 +1,6 @@
 //! Gathering what a judgement rests on, at boot and for `extruntime plan`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,7 +9,7 @@ use catalog::{CatalogError, TrustFiles};
 use signing::{Moment, Occasion, PolicyError, Trust, TrustPolicy, Updates};
 use spec::artifact::limits;
 use spec::machine::{self, ExtensionsConfig, MachineError};
-use spec::{Diagnose, Outcome, Reason, ReasonCode};
+use spec::{Diagnose, Digest, Outcome, Reason, ReasonCode};
 
 use crate::admit::Grounds;
 use crate::cannot::Cannot;
@@ -22,8 +23,8 @@ pub(crate) struct Places {
     pub(crate) store: StorePlace,
     /// The policy that is pinned.
     pub(crate) trust: PathBuf,
-    /// The directory of what its keys have signed since.
-    pub(crate) updates: PathBuf,
+    /// The directories of what its keys have signed since.
+    pub(crate) updates: Vec<PathBuf>,
     pub(crate) occasion: Occasion,
 }
 
@@ -67,16 +68,28 @@ pub(crate) fn gather(
 }
 
 /// What is trusted: the pinned policy with its updates. Updates that cannot be read change nothing.
-fn establish(policy: &Path, updates: &Path, occasion: Occasion) -> Result<Trust, GroundsError> {
+fn establish(policy: &Path, updates: &[PathBuf], occasion: Occasion) -> Result<Trust, GroundsError> {
     let text = files::read_text(policy, limits::CONFIG).map_err(GroundsError::TrustRead)?;
     let policy = TrustPolicy::parse(&text, &policy.display().to_string())?;
-    let (files, unread) = match TrustFiles::read(updates) {
-        Ok(TrustFiles { files, skipped }) => (files, skipped),
-        Err(error) => (Vec::new(), vec![error]),
-    };
+    let (files, unread) = read_updates(updates);
     let mut trust = Trust::establish(policy, &Updates::of_files(files), occasion);
     unread.iter().for_each(|error| trust.note(spec::sentence(error)));
     Ok(trust)
+}
+
+/// The files of all directories. Sets of one node mostly come with the same ones, and each counts once.
+fn read_updates(directories: &[PathBuf]) -> (Vec<(String, Vec<u8>)>, Vec<CatalogError>) {
+    let (mut known, mut files, mut unread) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for directory in directories {
+        match TrustFiles::read(directory) {
+            Ok(TrustFiles { files: found, skipped }) => {
+                files.extend(found.into_iter().filter(|(_, bytes)| known.insert(Digest::of(bytes))));
+                unread.extend(skipped);
+            }
+            Err(error) => unread.push(error),
+        }
+    }
+    (files, unread)
 }
 
 /// Why there is no machine config.

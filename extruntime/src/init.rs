@@ -1,5 +1,6 @@
 //! What `/init` is around the boot story: a console before it, and a way out after it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::system::{RebootCommand, reboot};
@@ -18,7 +19,7 @@ pub fn init() -> ! {
     let mounted = early::mount_kernel_file_systems().and_then(|()| early::take_console());
     let log = Log::open();
     let arguments = Arguments::parse(&early::read("/proc/cmdline").unwrap_or_default());
-    reboot_on_panic(arguments.emergency);
+    survive_panics(&arguments);
     for unknown in &arguments.unknown {
         log.say(&format!("warning: the kernel argument {unknown} is not known and changes nothing"));
     }
@@ -27,11 +28,17 @@ pub fn init() -> ! {
     leave(&log, arguments.emergency)
 }
 
-/// The kernel panics when its first process ends, with a message that hides ours.
-fn reboot_on_panic(emergency: Emergency) {
+/// The kernel panics when its first process ends, with a message that hides ours. A bug is no reason to leave a machine
+/// dead that has a base: it runs without extensions then, unless that shows a bug too.
+fn survive_panics(arguments: &Arguments) {
+    let (init, emergency, is_second) = (arguments.init.clone(), arguments.emergency, AtomicBool::new(false));
     std::panic::set_hook(Box::new(move |panic| {
-        let log = Log::open();
-        log.say(&format!("error: a bug in extruntime: {panic}"));
+        let (log, bug) = (Log::open(), format!("a bug in extruntime: {panic}"));
+        log.say(&format!("error: {bug}"));
+        if !is_second.swap(true, Ordering::SeqCst) {
+            let Err(error) = boot::without_extensions(&init, &bug, &log);
+            log.complain(&error);
+        }
         leave(&log, emergency)
     }));
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use spec::TreePath;
 use squash::BrokenPromise;
 use squash::image::Unreadable;
 
@@ -64,6 +65,11 @@ impl Layer {
     /// Makes the layer appear at a directory.
     pub(crate) fn attach(&self, at: &Path) -> Result<(), Cannot> {
         self.mount.attach(at)
+    }
+
+    /// Opens a file of it, by a path without links.
+    pub(crate) fn open_file(&self, path: &TreePath) -> Result<File, Cannot> {
+        self.mount.open_file(path)
     }
 
     /// Opens a directory of it.

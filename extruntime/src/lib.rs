@@ -13,10 +13,12 @@
 mod activate;
 pub mod activation;
 pub mod admit;
+mod afterwards;
 mod apply;
 pub mod base;
 mod boot;
 pub mod cannot;
+mod child;
 mod choice;
 mod cli;
 mod clock;
@@ -34,6 +36,7 @@ mod init;
 #[cfg(test)]
 mod kernel_tests;
 pub mod layer;
+mod linker;
 mod log;
 mod medium;
 mod metrics;
@@ -45,14 +48,17 @@ mod offer;
 mod owner;
 pub mod places;
 pub mod plan;
+mod probe;
 mod report;
 pub mod running;
 mod sealed;
+mod settings;
 mod status;
 mod switch;
 mod sys;
 mod system;
 mod verity;
+mod views;
 
 #[doc(hidden)]
 pub use boot::rehearse;

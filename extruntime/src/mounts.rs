@@ -1,17 +1,19 @@
 //! Mounting, in the words of this program.
 
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, open, openat, statx};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags, open, openat, openat2, statx};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
     fsconfig_create, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount,
     mount_bind, mount_move, mount_remount, move_mount, open_tree, unmount,
 };
+
+use spec::TreePath;
 
 use crate::cannot::{Cannot, cannot};
 use crate::places::Run;
@@ -60,6 +62,14 @@ impl Detached {
     pub(crate) fn open(&self, directory: &str) -> Result<OwnedFd, Cannot> {
         openat(&self.0, directory, DIRECTORY, Mode::empty())
             .map_err(cannot("open in an image", format!("the directory {directory}")))
+    }
+
+    /// Opens a file of it, by a path without links.
+    pub(crate) fn open_file(&self, path: &TreePath) -> Result<File, Cannot> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let opened =
+            openat2(&self.0, path.relative(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty(), resolve);
+        opened.map(File::from).map_err(cannot("open in an image", path))
     }
 
     /// Makes it appear at a directory, which is created if need be.

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use catalog::{CatalogError, Descriptor, Export, Layout, TrustFiles};
 use generations::state::TRIES;
 use generations::{Blob, FilePath, Generation, Member, NewSet, RealDisk, Store, StoreError};
+use signing::Updates;
 use spec::machine::to_yaml;
 use spec::status::Status;
-use spec::{Diagnose, Outcome};
+use spec::{Diagnose, Digest, Outcome};
 
 use crate::admit::{Admitted, Grounds, judge};
 use crate::cannot::{Cannot, cannot};
@@ -35,7 +36,13 @@ pub(crate) struct Staged {
 /// Reads the whole set, judges it for a base, and keeps it for the next boot on that base if nothing of it is refused.
 pub(crate) fn stage(dir: &Path, offer: &Offer, trust: &Path, base: &Known) -> Result<Staged, NodeError> {
     let config = grounds::read_config(&offer.config)?;
-    let grounds = grounds::gather(config, &grounds::places(offer, trust), base.facts.clone())?;
+    // The directory itself, and not what it is in: that may be a disk that is not mounted.
+    if !dir.exists() {
+        fs::create_dir(dir).map_err(cannot("make the directory", dir.display()))?;
+    }
+    let mut store = choice::open(dir)?;
+    let offer = offer.clone().with_updates(choice::known_updates(dir, &store));
+    let grounds = grounds::gather(config, &grounds::places(&offer, trust), base.facts.clone())?;
     let judgement = judge(&grounds, plan::read_whole);
     let notes = grounds.trust.notes().to_vec();
     let release = &base.facts.kernel.release;
@@ -44,17 +51,12 @@ pub(crate) fn stage(dir: &Path, offer: &Offer, trust: &Path, base: &Known) -> Re
     if admitted.len() < judgement.verdicts().len() {
         return Ok(Staged { status, generation: None });
     }
-    // The directory itself, and not what it is in: that may be a disk that is not mounted.
-    if !dir.exists() {
-        fs::create_dir(dir).map_err(cannot("make the directory", dir.display()))?;
-    }
-    let mut store = choice::open(dir)?;
     let export = grounds.store.export(&manifests(&grounds, &admitted))?;
     let new = NewSet {
         base: base.identity(),
         members: admitted.iter().map(|admitted| member(admitted)).collect(),
         blobs: keep(&mut store, &export, &grounds.store)?,
-        files: documents(&grounds, &export, &offer.updates)?,
+        files: documents(&grounds, &export, &offer.updates[..1])?,
     };
     let generation = store.stage(&new, TRIES)?;
     Ok(Staged { status, generation: Some(generation) })
@@ -87,22 +89,33 @@ fn keep(store: &mut Store<RealDisk>, export: &Export, from: &Layout) -> Result<V
     Ok(kept)
 }
 
-/// The small files of a generation. What of the updates cannot be read was told of by the judgement.
+/// The small files of a generation: what of the updates of trust came with it, and what else is believed. What cannot be
+/// read was told of by the judgement.
 fn documents(
     grounds: &Grounds,
     export: &Export,
-    updates: &Path,
+    updates: &[PathBuf],
 ) -> Result<Vec<(FilePath, Vec<u8>)>, NodeError> {
     let fixed = |name: &str| name.parse::<FilePath>().expect("the names of our files are paths");
     let mut documents = vec![
         (fixed(files::CONFIG), to_yaml(&grounds.config).into_bytes()),
         (fixed(files::INDEX), export.index.clone()),
     ];
-    for (path, bytes) in TrustFiles::read(updates)?.files {
-        let name = Path::new(&path).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let path = format!("{}/{name}", files::UPDATES);
-        let path = path.parse().map_err(|_| NodeError::Name(updates.join(name)))?;
-        documents.push((path, bytes));
+    for directory in updates {
+        for (path, bytes) in TrustFiles::read(directory)?.files {
+            let name = Path::new(&path).file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let path = format!("{}/{name}", files::UPDATES);
+            let path = path.parse().map_err(|_| NodeError::Name(directory.join(name)))?;
+            documents.push((path, bytes));
+        }
+    }
+    let Updates { documents: believed, bundles } = grounds.trust.history();
+    let believed = believed.iter().map(|update| (&update.bytes, "yaml"));
+    for (bytes, ending) in believed.chain(bundles.iter().map(|bytes| (bytes, "json"))) {
+        if !documents.iter().any(|(_, known)| known == bytes) {
+            let name = format!("{}/{}.{ending}", files::UPDATES, Digest::of(bytes).hex());
+            documents.push((fixed(&name), bytes.clone()));
+        }
     }
     Ok(documents)
 }

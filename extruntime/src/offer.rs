@@ -13,8 +13,8 @@ pub(crate) struct Offer {
     pub(crate) config: PathBuf,
     /// The extensions.
     pub(crate) store: StorePlace,
-    /// The directory of updates of trust.
-    pub(crate) updates: PathBuf,
+    /// The directory of updates of trust that belongs to it, and more that are known here.
+    pub(crate) updates: Vec<PathBuf>,
 }
 
 /// Where extensions are.
@@ -61,7 +61,7 @@ impl Offer {
         Offer {
             config: dir.join(medium::MACHINE),
             store: StorePlace::Layout(dir.join(medium::STORE)),
-            updates: dir.join(medium::TRUST),
+            updates: vec![dir.join(medium::TRUST)],
         }
     }
 
@@ -71,8 +71,16 @@ impl Offer {
         Offer {
             config: own.join(files::CONFIG),
             store: StorePlace::Shared { dir: dir.to_owned(), index: own.join(files::INDEX) },
-            updates: own.join(files::UPDATES),
+            updates: vec![own.join(files::UPDATES)],
         }
+    }
+}
+
+impl Offer {
+    /// The same with more updates of trust, after its own.
+    pub(crate) fn with_updates(mut self, more: Vec<PathBuf>) -> Offer {
+        self.updates.extend(more.into_iter().filter(|dir| !self.updates.contains(dir)).collect::<Vec<_>>());
+        self
     }
 }
 

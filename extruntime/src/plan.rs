@@ -89,7 +89,7 @@ pub fn plan(request: &Request) -> Result<Plan, PlanError> {
     let places = Places {
         store: StorePlace::Layout(request.store.clone()),
         trust: request.trust.clone(),
-        updates: request.updates.clone(),
+        updates: vec![request.updates.clone()],
         occasion: request.occasion,
     };
     let runs = Running {

@@ -8,6 +8,7 @@ use spec::status::{ExtensionStatus, State, Status};
 use spec::{Diagnose, Reason};
 
 use crate::cannot::{Cannot, cannot};
+use crate::probe::Probed;
 
 /// Prints data. A reader that has gone away is no error.
 pub(crate) fn text(text: &str) -> Result<(), Cannot> {
@@ -58,6 +59,15 @@ pub(crate) fn table(status: &Status) -> String {
         text += &reasons(extension);
     }
     printable(&text)
+}
+
+/// A line for each probe.
+pub(crate) fn probes(probed: &[Probed]) -> String {
+    let line = |Probed { extension, probe, failure }: &Probed| match failure {
+        None => format!("ok      {extension}: {probe}\n"),
+        Some(why) => format!("failed  {extension}: {probe} ({why})\n"),
+    };
+    printable(&probed.iter().map(line).collect::<String>())
 }
 
 fn row(extension: &ExtensionStatus) -> [String; 4] {
@@ -133,6 +143,8 @@ mod tests {
             layer: None,
             verity_root: None,
             modules: vec![],
+            settings: vec![],
+            probes: vec![],
             reasons: vec![
                 Reason::new(ReasonCode::KeyUnknown, "a key \u{1b}[31mnobody knows")
                     .hint("add it")

@@ -4,17 +4,17 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use spec::KernelRelease;
+use spec::base::BaseDescription;
 use spec::boot::run;
-use spec::status::{ExtensionStatus, ModuleStatus, SetStatus, State, Status};
+use spec::status::{ExtensionStatus, ModuleStatus, SetStatus, SettingStatus, State, Status};
+use spec::{ExtensionName, KernelRelease};
 
 use crate::admit::{Judgement, Verdict};
 use crate::cannot::{Cannot, cannot};
 use crate::log::Log;
-use crate::modules::Answer;
 use crate::places::Run;
-use crate::report;
 use crate::system::Known;
+use crate::{modules, mounts, report, settings, views};
 
 /// The layout of [`Status`] that this version writes.
 const SCHEMA: u32 = 1;
@@ -52,6 +52,8 @@ fn extension<L>(verdict: &Verdict<L>, layers: &mut impl Iterator<Item = PathBuf>
             layer: layers.next().map(|layer| layer.display().to_string()),
             verity_root: admitted.config().verity.map(|facts| facts.root_hash),
             modules: Vec::new(),
+            settings: Vec::new(),
+            probes: admitted.config().probes.clone(),
             reasons: Vec::new(),
             notes: admitted.notes().to_vec(),
         },
@@ -67,6 +69,8 @@ fn extension<L>(verdict: &Verdict<L>, layers: &mut impl Iterator<Item = PathBuf>
                 layer: None,
                 verity_root: None,
                 modules: Vec::new(),
+                settings: Vec::new(),
+                probes: Vec::new(),
                 reasons: refused.reasons.clone(),
                 notes: Vec::new(),
             }
@@ -80,14 +84,38 @@ pub(crate) fn alone(known: &Known, notes: Vec<String>, set: Option<SetStatus>) -
     Status { schema_version: SCHEMA, kernel, base: known.name(), set, extensions: Vec::new(), notes }
 }
 
+/// The status of a base that runs alone because this program failed; nothing that may fail again is asked.
+pub(crate) fn after_bug(base: &BaseDescription, bug: &str) -> Status {
+    Status {
+        schema_version: SCHEMA,
+        kernel: base.kernel.clone(),
+        base: base.to_string(),
+        set: None,
+        extensions: Vec::new(),
+        notes: vec![format!("the base runs alone because of {bug}")],
+    }
+}
+
 /// Puts down what the kernel said to the modules of each extension.
-pub(crate) fn record(status: &mut Status, answers: Vec<Answer<'_>>) {
-    for Answer { asked, status: answer } in answers {
-        let asking = status.extensions.iter_mut().find(|extension| extension.name == asked.extension);
-        if let Some(extension) = asking {
+pub(crate) fn record_modules(status: &mut Status, answers: Vec<modules::Answer<'_>>) {
+    for modules::Answer { asked, status: answer } in answers {
+        if let Some(extension) = find(status, &asked.extension) {
             extension.modules.push(answer);
         }
     }
+}
+
+/// Puts down what it said to their settings.
+pub(crate) fn record_settings(status: &mut Status, answers: Vec<settings::Answer>) {
+    for settings::Answer { extension, status: answer } in answers {
+        if let Some(extension) = find(status, &extension) {
+            extension.settings.push(answer);
+        }
+    }
+}
+
+fn find<'s>(status: &'s mut Status, name: &ExtensionName) -> Option<&'s mut ExtensionStatus> {
+    status.extensions.iter_mut().find(|extension| extension.name == *name)
 }
 
 /// Says the outcome at the console and leaves it, and this program to show it, in `/run` for the booted system.
@@ -96,23 +124,30 @@ pub(crate) fn publish(status: &Status, log: &Log) {
     leave(status, log);
 }
 
-/// Leaves both in `/run`.
+/// Leaves them in `/run`.
 pub(crate) fn leave(status: &Status, log: &Log) {
-    leave_at(status, Path::new(run::STATUS), Path::new(run::PROGRAM), log);
+    leave_at(status, Path::new("/"), log);
 }
 
 /// A root that is ready is worth more than a report about it: what cannot be written is complained about, no more.
-fn leave_at(status: &Status, document: &Path, program: &Path, log: &Log) {
-    for done in [write(status, document), copy_program(program)] {
+fn leave_at(status: &Status, root: &Path, log: &Log) {
+    let json = serde_json::to_string_pretty(status).expect("strings and numbers always have a JSON form");
+    let documents = [
+        (run::STATUS, json + "\n"),
+        (run::TALOS, views::talos(status)),
+        (run::FEATURES, views::features(status)),
+    ];
+    let written = documents.into_iter().map(|(path, text)| write(&text, &root.join(&path[1..])));
+    for done in written.chain([copy_program(&root.join(&run::PROGRAM[1..]))]) {
         if let Err(error) = done {
             log.complain(&error);
         }
     }
 }
 
-fn write(status: &Status, to: &Path) -> Result<(), Cannot> {
-    let json = serde_json::to_string_pretty(status).expect("strings and numbers always have a JSON form");
-    fs::write(to, json + "\n").map_err(cannot("write", to.display()))
+fn write(text: &str, to: &Path) -> Result<(), Cannot> {
+    mounts::make_directory(to.parent().unwrap_or(to))?;
+    fs::write(to, text).map_err(cannot("write", to.display()))
 }
 
 fn copy_program(to: &Path) -> Result<(), Cannot> {
@@ -133,6 +168,11 @@ fn say(status: &Status, log: &Log) {
                 log.say(&format!("{}{version} is active{}", extension.name, unsigned.unwrap_or_default()));
             }
             State::Refused => log.say(&format!("{}{version} is refused", extension.name)),
+        }
+        for SettingStatus { key, value, error } in &extension.settings {
+            if let Some(error) = error {
+                log.say(&format!("  setting {key} is not {value}: {error}"));
+            }
         }
         for ModuleStatus { name, error, .. } in &extension.modules {
             match error {
@@ -162,12 +202,18 @@ mod tests {
             notes: Vec::new(),
         };
         let dir = tempfile::tempdir().unwrap();
-        let (document, program) = (dir.path().join("status.json"), dir.path().join("program"));
-        let nowhere = dir.path().join("missing/file");
-        leave_at(&status, &nowhere, &program, &Log::none());
-        assert_eq!(fs::metadata(&program).unwrap().permissions().mode() & 0o777, 0o755);
-        leave_at(&status, &document, &nowhere, &Log::none());
-        let left: Status = serde_json::from_slice(&fs::read(&document).unwrap()).unwrap();
+        let at = |path: &str| dir.path().join(&path[1..]);
+        for in_the_way in [run::STATUS, run::PROGRAM] {
+            fs::create_dir_all(at(in_the_way)).unwrap();
+        }
+        leave_at(&status, dir.path(), &Log::none());
+        assert_eq!(fs::read_to_string(at(run::TALOS)).unwrap(), "layers: []\n");
+        for in_the_way in [run::STATUS, run::PROGRAM] {
+            fs::remove_dir(at(in_the_way)).unwrap();
+        }
+        leave_at(&status, dir.path(), &Log::none());
+        assert_eq!(fs::metadata(at(run::PROGRAM)).unwrap().permissions().mode() & 0o777, 0o755);
+        let left: Status = serde_json::from_slice(&fs::read(at(run::STATUS)).unwrap()).unwrap();
         assert_eq!(left, status);
     }
 }

@@ -33,6 +33,12 @@ pub(crate) fn enter(root: &Path) -> Result<(), Cannot> {
     rustix::process::chdir("/").map_err(cannot("enter", "/"))
 }
 
+/// Is the root of this process no initramfs any more?
+pub(crate) fn is_done() -> Result<bool, Cannot> {
+    let root = open_directory(CWD, "/").map_err(cannot("open", "/"))?;
+    Ok(!is_initramfs(&root).map_err(cannot("look at", "/"))?)
+}
+
 /// Becomes `init`. Returns only if that fails.
 pub(crate) fn start(init: &str) -> Result<Infallible, Cannot> {
     // The arguments that the kernel had for us were the ones for init.
@@ -44,13 +50,17 @@ pub(crate) fn start(init: &str) -> Result<Infallible, Cannot> {
 ///
 /// Only the file system of `root` itself, and only if it lives in memory: mounts in it are left alone.
 fn empty_initramfs(root: &OwnedFd) -> Result<(), Errno> {
-    // The type of f_type differs between architectures; the magic numbers are 32 bits on all.
-    let kind = fstatfs(root)?.f_type as u64;
-    if !INITRAMFS_KINDS.contains(&kind) {
+    if !is_initramfs(root)? {
         return Ok(());
     }
     let device = fstat(root)?.st_dev;
     empty(root, device, DEPTH)
+}
+
+fn is_initramfs(root: &OwnedFd) -> Result<bool, Errno> {
+    // The type of f_type differs between architectures; the magic numbers are 32 bits on all.
+    let kind = fstatfs(root)?.f_type as u64;
+    Ok(INITRAMFS_KINDS.contains(&kind))
 }
 
 fn empty(directory: &OwnedFd, device: u64, depth: u32) -> Result<(), Errno> {

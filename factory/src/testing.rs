@@ -201,6 +201,7 @@ fn config(version: &str) -> ExtensionConfig {
         kernel: None,
         requires: Vec::new(),
         load: Vec::new(),
+        probes: Vec::new(),
         force: Vec::new(),
         grants: Vec::new(),
         generations: Default::default(),

@@ -9,6 +9,7 @@
 mod image;
 mod place;
 mod read;
+mod setting;
 mod text;
 mod tree;
 
@@ -19,6 +20,7 @@ use spec::defence::{self, Threat};
 use spec::{Diagnose, Grant, GrantKind, ModuleName, Outcome, TreePath};
 
 pub use image::of_image;
+pub use setting::{NoSettingKey, Setting, SettingKey, settings};
 pub use tree::of_tree;
 
 /// Largest file that is read for what it says, in bytes. Those of distributions have some thousand.

@@ -70,6 +70,7 @@ pub struct Trust {
     set: Option<ExtensionSet>,
     expired: Option<String>,
     notes: Vec<String>,
+    history: Updates,
 }
 
 impl Trust {
@@ -90,6 +91,7 @@ impl Trust {
             }
             revocation = revocations.into_iter().chain(revocation).max_by_key(|revoked| revoked.version);
         }
+        let history = evidence.history(&chain);
         let policy = chain.into_iter().next_back().expect("the pinned policy is the first of the chain");
         let set = evidence.set(&policy, &mut notes);
         evidence.note_unsigned(&policy, &mut notes);
@@ -99,7 +101,7 @@ impl Trust {
             let (name, names) = (&developer.name, names.join(", "));
             notes.add(format!("developer override {name}: {names} may be active without a signature"));
         }
-        Trust { policy, floors, denied, revocation, set, expired, notes: notes.0 }
+        Trust { policy, floors, denied, revocation, set, expired, notes: notes.0, history }
     }
 
     /// The policy in force: the pinned one, or the last of those that followed it.
@@ -130,6 +132,12 @@ impl Trust {
     /// Adds something that a person should know.
     pub fn note(&mut self, note: String) {
         self.notes.push(note);
+    }
+
+    /// What must not be forgotten, wherever else it is lost: the policies and revocations that are believed, with the
+    /// signatures that make them so.
+    pub fn history(&self) -> &Updates {
+        &self.history
     }
 
     /// The lowest generations that may run: the highest that the policies and revocations say.
@@ -183,7 +191,8 @@ fn expiry(
 struct Evidence<'a> {
     /// Sorted by digest, so that their order on the medium decides nothing.
     documents: Vec<(Digest, &'a Update)>,
-    bundles: Vec<Bundle>,
+    /// With their bytes.
+    bundles: Vec<(Bundle, &'a Vec<u8>)>,
 }
 
 impl<'a> Evidence<'a> {
@@ -197,9 +206,9 @@ impl<'a> Evidence<'a> {
         let documents = documents.iter().take(UPDATES_MAX);
         let mut documents: Vec<_> = documents.map(|update| (Digest::of(&update.bytes), update)).collect();
         documents.sort_by_key(|(digest, _)| *digest);
-        let read = |bytes: &Vec<u8>| {
+        let read = |bytes: &'a Vec<u8>| {
             let broken = |error| notes.add(format!("beside the trust policy: {}", sentence(&error)));
-            Bundle::parse(bytes).map_err(broken).ok()
+            Bundle::parse(bytes).map_err(broken).ok().map(|bundle| (bundle, bytes))
         };
         Evidence { documents, bundles: bundles.iter().take(UPDATES_MAX).filter_map(read).collect() }
     }
@@ -297,7 +306,33 @@ impl<'a> Evidence<'a> {
             let message = Message::of(bundle.payload());
             key.public_key().has_signed(&message, bundle.signature()).then_some((key, bundle))
         };
-        Voices { policy, signed: self.bundles.iter().filter_map(heard).collect() }
+        Voices { policy, signed: self.bundles.iter().filter_map(|(bundle, _)| heard(bundle)).collect() }
+    }
+
+    /// What the policies of the chain vouch for and later judgements need. A set is only worth something while it is the
+    /// newest.
+    fn history(&self, chain: &[TrustPolicy]) -> Updates {
+        const KINDS: [DocumentKind; 2] = [DocumentKind::Policy, DocumentKind::Revocation];
+        let voices: Vec<Voices<'_>> = chain.iter().map(|policy| self.voices(policy)).collect();
+        let is_believed = |digest: &Digest| {
+            voices.iter().any(|voices| KINDS.into_iter().any(|kind| voices.approve(kind, digest)))
+        };
+        let (digests, documents): (BTreeSet<Digest>, Vec<Update>) = self
+            .documents
+            .iter()
+            .filter(|(digest, _)| is_believed(digest))
+            .map(|(digest, update)| (*digest, (*update).clone()))
+            .unzip();
+        let is_about = |bundle: &Bundle| {
+            let said = |kind| Statement::parse(bundle.payload(), Purpose::Document(kind));
+            KINDS.into_iter().any(|kind| said(kind).is_ok_and(|said| digests.contains(&said.digest)))
+        };
+        // Signatures of strangers about what is believed add nothing.
+        let is_heard = |bundle: &Bundle| {
+            voices.iter().flat_map(|voices| &voices.signed).any(|(_, heard)| std::ptr::eq(*heard, bundle))
+        };
+        let bundles = self.bundles.iter().filter(|(bundle, _)| is_about(bundle) && is_heard(bundle));
+        Updates { documents, bundles: bundles.map(|(_, bytes)| (*bytes).clone()).collect() }
     }
 }
 

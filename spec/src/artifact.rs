@@ -8,8 +8,8 @@ use crate::defence::{self, Threat};
 use crate::listing::{self, Listing};
 use crate::verity::VerityFacts;
 use crate::{
-    Arch, Diagnose, ExtensionName, Grant, GrantKind, KernelRelease, Load, ModuleName, Outcome, TreePath,
-    Version, VersionRange,
+    Arch, Diagnose, ExtensionName, Grant, GrantKind, KernelRelease, Load, ModuleName, Outcome, Probe,
+    TreePath, Version, VersionRange,
 };
 
 /// Media types and annotation keys of an extension artifact (OCI image-spec 1.1, manifest.md and annotations.md).
@@ -61,6 +61,8 @@ pub mod limits {
     /// Bundles that are looked at for one manifest; anybody with push rights can add more. Reading and verifying so many
     /// forged ones takes a quarter of a second, and nobody has so many signers.
     pub const BUNDLES: usize = 1024;
+    /// Probes of an extension.
+    pub const PROBES: usize = 16;
     /// Bytes of bundles that are read for one manifest. A bundle with one signature has about 1 KiB.
     pub const BUNDLES_SIZE: u64 = 64 << 20;
 }
@@ -95,6 +97,9 @@ pub struct ExtensionConfig {
     /// Modules to load once it is active, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub load: Vec<Load>,
+    /// What shows that it works, before anybody confirms the set that it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
     /// Modules that may be loaded by force, which taints the kernel: they do not say what they were built for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub force: Vec<ModuleName>,
@@ -123,31 +128,54 @@ impl ExtensionConfig {
         base.get(path) == Some(listing::Kind::Leaf) && self.grants.iter().any(declared)
     }
 
-    /// Are the parameters declared that it gives to modules?
-    pub fn check_load(&self) -> Result<(), UndeclaredParameters> {
-        match self.load.iter().find(|load| load.is_undeclared(&self.grants)) {
-            Some(load) if defence::stands(Threat::C10) => Err(UndeclaredParameters(load.module().clone())),
+    /// Is everything declared that the config itself has loaded or run? And is it within bounds?
+    pub fn check_steps(&self) -> Result<(), StepsError> {
+        if self.probes.len() > limits::PROBES {
+            return Err(StepsError::TooManyProbes(self.probes.len()));
+        }
+        match steps(&self.load, &self.probes).find(|grant| !self.grants.contains(grant)) {
+            Some(grant) if defence::stands(Threat::C10) => Err(StepsError::Undeclared(grant)),
             _ => Ok(()),
         }
     }
 }
 
-/// Parameters steer a module, and nobody said that they may.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "it loads module {0} with parameters, which needs the grant {kind}:{0}, and does not declare that",
-    kind = GrantKind::ModprobeOptions
-)]
-pub struct UndeclaredParameters(pub ModuleName);
+/// The grants for what is done for an extension when it is active.
+pub fn steps(load: &[Load], probes: &[Probe]) -> impl Iterator<Item = Grant> {
+    load.iter().filter_map(Load::grant).chain(probes.iter().filter_map(Probe::grant))
+}
 
-impl Diagnose for UndeclaredParameters {
+/// What is to be done for an extension when it is active, and must not be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StepsError {
+    /// It steers or runs something, and nobody said that it may.
+    #[error("{}, which needs the grant {_0}, and the extension does not declare that", step(_0))]
+    Undeclared(Grant),
+    /// Whoever confirms a set waits for all of them.
+    #[error("it has {_0} probes, and at most {most} are run", most = limits::PROBES)]
+    TooManyProbes(usize),
+}
+
+/// What is done for an extension that needs such a grant.
+pub fn step(grant: &Grant) -> String {
+    let subject = grant.subject();
+    match grant.kind() {
+        GrantKind::ModprobeOptions => format!("module {subject} is loaded with parameters"),
+        GrantKind::ProbeRun => format!("{subject} is run as a probe"),
+        _ => format!("{subject} is used"),
+    }
+}
+
+impl Diagnose for StepsError {
     fn outcome(&self) -> Outcome {
         Outcome::Refused
     }
 
     fn hint(&self) -> Option<String> {
-        let UndeclaredParameters(module) = self;
-        Some(format!("add \"{}:{module}\" to the grants in its manifest", GrantKind::ModprobeOptions))
+        match self {
+            StepsError::Undeclared(grant) => Some(format!("add \"{grant}\" to the grants in its manifest")),
+            StepsError::TooManyProbes(_) => Some("let one program look at several things".into()),
+        }
     }
 }
 

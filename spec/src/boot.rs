@@ -32,6 +32,12 @@ pub mod medium {
 pub mod run {
     /// [`crate::status::Status`] as JSON.
     pub const STATUS: &str = "/run/tenon/status.json";
+    /// The same in the form of Talos, to which a base may have `/etc/extensions.yaml` as a link.
+    pub const TALOS: &str = "/run/tenon/extensions.yaml";
+    /// The same as a feature file of Node Feature Discovery, in a directory of its own.
+    pub const FEATURES: &str = "/run/tenon/features.d/tenon";
+    /// The cache of the dynamic linker, to which a base may have `/etc/ld.so.cache` as a link.
+    pub const LINKER_CACHE: &str = "/run/tenon/ld.so.cache";
     /// The boot program, for `extruntime status`.
     pub const PROGRAM: &str = "/run/tenon/extruntime";
 }

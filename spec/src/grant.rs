@@ -59,6 +59,7 @@ kinds! {
     Cri "cri" Some("file name"), "Configuration of container runtimes.";
     Cni "cni" Some("file name"), "Programs and configuration of container networks.";
     Hooks "hooks" Some("path"), "Other files that somebody runs or obeys: D-Bus services, polkit rules, PAM modules.";
+    ProbeRun "probe-run" Some("program"), "Programs that are run to see whether an extension works.";
     Replaces "replaces" Some("path"), "A file of the base that the extension has a newer one of.";
 }
 

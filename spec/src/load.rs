@@ -31,16 +31,10 @@ impl Load {
         &self.parameters
     }
 
-    /// Does it need this grant? Parameters steer a module as a file of modprobe.d does.
-    pub fn needs(&self, grant: &Grant) -> bool {
-        !self.parameters.is_empty()
-            && grant.kind() == GrantKind::ModprobeOptions
-            && grant.subject() == self.module.as_str()
-    }
-
-    /// Does it need a grant that is not among these?
-    pub fn is_undeclared(&self, grants: &[Grant]) -> bool {
-        !self.parameters.is_empty() && !grants.iter().any(|grant| self.needs(grant))
+    /// The grant that it takes: parameters steer a module as a file of modprobe.d does.
+    pub fn grant(&self) -> Option<Grant> {
+        let grant = || Grant::new(GrantKind::ModprobeOptions, self.module.as_str());
+        (!self.parameters.is_empty()).then(|| grant().expect("the name of a module is such a subject"))
     }
 }
 
@@ -124,9 +118,8 @@ mod tests {
 
     #[test]
     fn parameters_need_a_grant_and_names_alone_do_not() {
-        let grants = ["modprobe-options:kvm".parse().unwrap(), "modprobe-install:vfio".parse().unwrap()];
-        let undeclared = |text: &str| text.parse::<Load>().unwrap().is_undeclared(&grants);
-        assert!(!undeclared("kvm nested=1") && !undeclared("vfio"));
-        assert!(undeclared("vfio x=1") && undeclared("kvm_intel nested=1"));
+        let grant = |text: &str| text.parse::<Load>().unwrap().grant().map(|grant| grant.to_string());
+        assert_eq!(grant("kvm-intel nested=1").as_deref(), Some("modprobe-options:kvm_intel"));
+        assert_eq!(grant("kvm"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, ExtensionName, KernelRelease, ModuleName, Reason, Version};
+use crate::{Digest, ExtensionName, KernelRelease, ModuleName, Probe, Reason, Version};
 
 /// The outcome of one boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +80,12 @@ pub struct ExtensionStatus {
     /// The modules that were loaded for it, in order: those that it asks for, and those that these need.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<ModuleStatus>,
+    /// The settings of the kernel that were made for it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<SettingStatus>,
+    /// What shows that it works, for whoever confirms the set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
     /// Why it is out; empty when it is in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
@@ -98,6 +104,19 @@ pub struct ModuleStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub parameters: String,
     /// Why it is not loaded; none if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What the kernel said to a setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SettingStatus {
+    /// Its key, with dots.
+    pub key: String,
+    /// What it was to be.
+    pub value: String,
+    /// Why it is not; none if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }

@@ -60,11 +60,39 @@ fn a_key_lets_in_no_more_than_it_may() {
 /// Parameters steer a module as a file of modprobe.d does.
 #[test]
 fn no_module_is_told_what_nobody_declared() {
-    let refusal = Refusal::by_judge(ReasonCode::GrantMissing, "loads module driver with parameters");
+    let refusal = Refusal::by_judge(ReasonCode::GrantMissing, "module driver is loaded with parameters");
     is_refused(Threat::C10, refusal, |programs| {
         let world = World::new();
         let mut tool = Extension::new("tool").module("driver", KERNEL, "0x92997ed8");
         tool.config.load = vec!["driver nosecurity=1".parse().unwrap()];
+        world.publish(&tool);
+        world.want(&["tool"]);
+        programs.plan(&world, &[])
+    });
+}
+
+/// A probe is a program that runs as root whenever somebody confirms a set.
+#[test]
+fn nothing_is_run_as_a_probe_that_nobody_declared() {
+    let refusal = Refusal::by_judge(ReasonCode::GrantMissing, "/usr/bin/tool is run as a probe");
+    is_refused(Threat::C10, refusal, |programs| {
+        let world = World::new();
+        let mut tool = Extension::new("tool");
+        tool.config.probes = serde_json::from_str(r#"[{"run": ["/usr/bin/tool", "--take-over"]}]"#).unwrap();
+        world.publish(&tool);
+        world.want(&["tool"]);
+        programs.plan(&world, &[])
+    });
+}
+
+/// A key of a setting that leads out of `/proc/sys`, to where a letter restarts the machine.
+#[test]
+fn no_setting_leads_out_of_the_settings() {
+    let refusal = Refusal::by_judge(ReasonCode::MalformedArtifact, "which is no key of a setting");
+    is_refused(Threat::C10, refusal, |programs| {
+        let world = World::new();
+        let mut tool = Extension::new("tool");
+        tool.files.push(("/usr/lib/sysctl.d/50-tool.conf".to_owned(), "../sysrq-trigger = b\n".into()));
         world.publish(&tool);
         world.want(&["tool"]);
         programs.plan(&world, &[])

@@ -93,6 +93,41 @@ contents: [{from: files, to: /usr/share/acme}]
     insta::assert_snapshot!(said);
 }
 
+/// A grant that nothing uses lets in something later that nobody looked at.
+#[test]
+fn a_grant_to_replace_what_the_base_lacks_is_refused() {
+    let context = with_base("kernel");
+    context.write("files/readme", "another one\n");
+    context.write("files/notes", "new\n");
+    let build = |grants: &str, base: &[&str]| {
+        context.write(
+            "extension.yaml",
+            format!(
+                "\
+apiVersion: v1alpha1
+kind: Extension
+name: acme
+version: 1.0.0
+grants: [{grants}]
+sources: {{files: {{dir: files}}}}
+contents: [{{from: files, to: /usr/share/acme}}]
+"
+            ),
+        );
+        context.extbuild(&[&["build", "extension.yaml", "-o", "oci:out"], base].concat())
+    };
+    let (readme, notes) = ("\"replaces:/usr/share/acme/readme\"", "\"replaces:/usr/share/acme/notes\"");
+    let said = build(&format!("{readme}, {notes}"), &["--base", "base"]);
+    assert!(!context.dir().join("out").exists());
+    insta::assert_snapshot!(said);
+    // A directory is shared, and none can be replaced.
+    let said = build(&format!("{readme}, \"replaces:/usr/share/acme\""), &["--base", "base"]);
+    assert!(said.stderr.contains("the base small has no file"), "{said}");
+    // Without a base nobody knows better.
+    build(&format!("{readme}, {notes}"), &[]).ok();
+    build(readme, &["--base", "base"]).ok();
+}
+
 #[test]
 fn a_kernel_that_is_not_the_bases_is_refused() {
     let context = with_base("kernel");

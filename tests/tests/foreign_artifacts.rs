@@ -32,6 +32,7 @@ fn sign(nodes: &[(&str, Node)]) -> Said {
         kernel: None,
         requires: Vec::new(),
         load: Vec::new(),
+        probes: Vec::new(),
         force: Vec::new(),
         grants: Vec::new(),
         generations: Default::default(),

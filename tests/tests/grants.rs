@@ -99,3 +99,30 @@ fn who_signs_sees_what_it_carries() {
     let summary = said.stderr.lines().next().unwrap_or_default().to_owned();
     assert!(summary.contains("carries sysctl:kernel.sysrq; generations acme 2"), "{said}");
 }
+
+#[test]
+fn what_is_run_or_told_is_declared_too() {
+    let context = Context::new();
+    let manifest = |grants: &str, probes: &str| {
+        context.write("file", "x");
+        context.write(
+            "extension.yaml",
+            format!(
+                "apiVersion: v1alpha1\nkind: Extension\nname: acme\nversion: 1.0.0\ngrants: [{grants}]\n\
+                 sources:\n  files: {{dir: .}}\ncontents:\n  - {{from: files, path: /file, to: /usr/bin/acme}}\n\
+                 probes:\n{probes}"
+            ),
+        );
+        context.extbuild(&["build", "extension.yaml", "-o", "oci:out"])
+    };
+    let probes =
+        "  - {run: [/usr/bin/acme, --works], within: 30}\n  - path: /sys/class/acme\n  - device: /dev/acme\n";
+    insta::assert_snapshot!(manifest("", probes));
+    insta::assert_snapshot!(manifest("\"probe-run:/usr/bin/other\"", "  - path: /usr/bin/acme\n"));
+    manifest("\"probe-run:/usr/bin/acme\"", probes).ok();
+    let facts = context.extbuild(&["inspect", "oci:out"]).ok();
+    let shown = facts.lines().skip_while(|line| !line.contains("works if")).take(3);
+    let shown: Vec<&str> = shown.map(|line| line.trim().trim_start_matches("works if").trim()).collect();
+    let expected = ["/usr/bin/acme --works succeeds", "/sys/class/acme exists", "/dev/acme is a device"];
+    assert_eq!(shown, expected);
+}

@@ -93,6 +93,7 @@ fn print_table(artifact: &Artifact, modules: Option<&Record>, signatures: &[Stri
         lines(modules.into_iter().flat_map(Record::modules).map(|module| module.name.to_string())),
     );
     fact("loads at boot", lines(config.load.iter().map(ToString::to_string)));
+    fact("works if", lines(config.probes.iter().map(ToString::to_string)));
     fact("grants", lines(config.grants.iter().map(ToString::to_string)));
     fact("generations", lines(config.generations.iter().map(|(name, number)| format!("{name} {number}"))));
     fact("manifest", artifact.manifest.digest.to_string());

@@ -34,7 +34,7 @@ fn check_image(layout: &Layout, artifact: &Artifact, keys: &[TrustedKey]) -> Res
             .map_err(|complaint| Misplaced { path: path.clone(), complaint })?;
     }
     grants::of_image(&image).check(&config.grants)?;
-    config.check_load()?;
+    config.check_steps()?;
     check_record(&image, artifact, keys)?;
     match &config.verity {
         Some(facts) => Ok(verity::check(&file, facts)?),

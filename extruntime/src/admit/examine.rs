@@ -95,7 +95,7 @@ fn read<L>(
     let artifact = grounds.store.read_extension(&entry.descriptor)?;
     let cleared = clear(&grounds.trust, approval, &artifact.config)?;
     check_identity(&artifact.config, entry, grounds)?;
-    artifact.config.check_load()?;
+    artifact.config.check_steps()?;
     let record = artifact.kabi.as_deref().map(Record::parse).transpose()?.unwrap_or_default();
     let image = &artifact.image;
     let file = grounds.store.open_blob(&image.digest)?;

@@ -3,7 +3,7 @@
 use catalog::CatalogError;
 use kabi::RecordError;
 use signing::Refusal;
-use spec::artifact::UndeclaredParameters;
+use spec::artifact::StepsError;
 use spec::{Arch, Diagnose, ExtensionName, Reason, ReasonCode, Version, VersionRange};
 
 use crate::image::ImageError;
@@ -36,7 +36,7 @@ pub(super) enum Objection {
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]
-    Parameters(#[from] UndeclaredParameters),
+    Steps(#[from] StepsError),
     #[error(transparent)]
     Image(#[from] ImageError),
 }
@@ -77,8 +77,9 @@ impl Objection {
                 .wanted_found(wanted.as_str(), found.as_str())
                 .hint(format!("publish the extension for {wanted}, too")),
             Objection::Record(_) => plain(ReasonCode::MalformedArtifact),
-            Objection::Parameters(undeclared) => {
-                let reason = plain(ReasonCode::GrantMissing).subject(undeclared.0.as_str());
+            Objection::Steps(StepsError::TooManyProbes(_)) => plain(ReasonCode::MalformedArtifact),
+            Objection::Steps(undeclared @ StepsError::Undeclared(grant)) => {
+                let reason = plain(ReasonCode::GrantMissing).subject(grant.subject());
                 Reason { hint: undeclared.hint(), ..reason }
             }
             Objection::Image(error) => error.reason(),

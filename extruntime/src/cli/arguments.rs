@@ -25,6 +25,7 @@ Look:
   status             Show what became of each extension at the last boot or activation
   owner PATH|MODULE  Say which layer a path or a module of the running system is of, and who signed it
   metrics            Print the status as Prometheus reads it
+  probe              Ask whether the extensions that are active work, by the probes that they bring
   plan               Judge the extensions of a medium as a boot would; needs no root, changes nothing
   sets               Show the sets that this node keeps
 
@@ -32,7 +33,7 @@ Change:
   stage              Judge a set, read all of it, and keep it for the next boot or activation
   activate           Judge a set, and lay what is admitted over /usr and /opt in place of what is there
   deactivate         Show /usr and /opt of the base again
-  confirm            The set on trial proved good: keep it
+  confirm            Keep the set on trial, if all probes of its extensions hold
   rollback           Go back to the set before this one, from the next boot or activation on
   gc                 Remove sets that are not needed any more
 
@@ -60,6 +61,7 @@ Further options:
       --timings         activate: say on standard error what took how long
       --keep NUMBER     gc: keep that many of the newest sets, whether needed or not [default: 2]
       --why TEXT        rollback: the reason, for whoever looks later
+      --skip-probes     confirm: keep the set whatever its probes would say
       --file PATH       Read this status instead of /run/tenon/status.json
       --kernel RELEASE  plan: kernel that is to run [default: that of the base]
       --sig-enforce     plan, stage: the kernel will load signed modules only: module.sig_enforce=1, or
@@ -69,8 +71,8 @@ Further options:
   -V, --version         Print the version
 
 Exit codes:
-  0  done: all extensions that the machine config names are active, or the owner is known
-  1  one or more are refused, config, trust policy or base are not sound, or nobody owns it
+  0  done: all extensions that the machine config names are active, all probes hold, or the owner is known
+  1  one or more are refused, a probe does not hold, config, trust policy or base are not sound, or nobody owns it
   2  could not look
 ";
 
@@ -92,7 +94,8 @@ pub(super) enum Command {
     Deactivate { root: PathBuf },
     Sets { state: PathBuf, format: Format },
     Stage { request: StageRequest, format: Format },
-    Confirm { state: PathBuf, status: PathBuf },
+    Probe { file: PathBuf, format: Format },
+    Confirm { state: PathBuf, status: PathBuf, skip_probes: bool },
     Rollback { state: PathBuf, why: String },
     Gc { state: PathBuf, keep: usize },
 }
@@ -149,7 +152,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             "sig-enforce",
             "json",
         ],
-        Some("confirm") => &["root", "state", "file"],
+        Some("probe") => &["file", "json"],
+        Some("confirm") => &["root", "state", "file", "skip-probes"],
         Some("rollback") => &["root", "state", "why"],
         Some("gc") => &["root", "state", "keep"],
         Some("activate") => &[
@@ -178,7 +182,12 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         Some("activate") => Ok(options.activate()),
         Some("sets") => Ok(Command::Sets { state: options.state(), format: options.format() }),
         Some("stage") => options.stage(),
-        Some("confirm") => Ok(Command::Confirm { state: options.state(), status: options.file() }),
+        Some("probe") => Ok(Command::Probe { file: options.file(), format: options.format() }),
+        Some("confirm") => Ok(Command::Confirm {
+            state: options.state(),
+            status: options.file(),
+            skip_probes: options.skip_probes,
+        }),
         Some("rollback") => Ok(Command::Rollback {
             state: options.state(),
             why: options.why.unwrap_or_else(|| "somebody asked for it".to_owned()),
@@ -208,6 +217,7 @@ struct Options {
     images: Option<Way>,
     sig_enforce: bool,
     timings: bool,
+    skip_probes: bool,
     json: bool,
 }
 
@@ -249,6 +259,7 @@ impl Options {
             "images" => self.images = Some(way(parser.value()?.string()?)?),
             "sig-enforce" => self.sig_enforce = true,
             "timings" => self.timings = true,
+            "skip-probes" => self.skip_probes = true,
             "json" => self.json = true,
             other => return Err(Arg::Long(other).unexpected().into()),
         }
@@ -317,11 +328,12 @@ impl Options {
         let named = Offer::of_medium(self.medium.as_deref().unwrap_or(Path::new("")));
         let config = self.config.clone().or(self.medium.as_ref().map(|_| named.config));
         let store = self.store.clone().map(StorePlace::Layout);
-        let updates = self.updates.clone().or(self.medium.as_ref().map(|_| named.updates));
+        let updates =
+            self.updates.clone().map(|dir| vec![dir]).or(self.medium.as_ref().map(|_| named.updates));
         Offer {
             config: config.unwrap_or_else(|| self.root().join(places::CONFIG)),
             store: store.unwrap_or(named.store),
-            updates: updates.unwrap_or_else(|| self.root().join(places::UPDATES)),
+            updates: updates.unwrap_or_else(|| vec![self.root().join(places::UPDATES)]),
         }
     }
 

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+use generations::Generation;
 use spec::status::{State, Status};
 use spec::{Diagnose, Outcome};
 
@@ -18,7 +19,7 @@ use crate::node::NodeError;
 use crate::owner::{self, Owner, Subject};
 use crate::plan::{PlanError, Request, plan};
 use crate::system::SystemError;
-use crate::{files, metrics, report};
+use crate::{files, metrics, probe, report};
 
 use arguments::{Command, Format, HELP, PlanArguments, UsageError, parse};
 
@@ -68,7 +69,10 @@ fn execute(command: Command) -> Result<ExitCode, ToolError> {
         Command::Deactivate { root } => deactivate(&root)?,
         Command::Sets { state, format } => return sets::show(&state, format),
         Command::Stage { request, format } => return sets::stage(&request, format),
-        Command::Confirm { state, status } => sets::confirm(&state, &read_status(&status)?)?,
+        Command::Probe { file, format } => return show_probes(&read_status(&file)?, format),
+        Command::Confirm { state, status, skip_probes } => {
+            return sets::confirm(&state, &read_status(&status)?, skip_probes);
+        }
         Command::Rollback { state, why } => sets::rollback(&state, &why)?,
         Command::Gc { state, keep } => sets::gc(&state, keep)?,
     }
@@ -92,6 +96,17 @@ fn show_owners(subject: &Subject, file: &Path, format: Format) -> Result<ExitCod
         report::aside("neither an extension nor the base has it\n");
     }
     Ok(ExitCode::from(if owners.is_empty() { Outcome::Refused.exit_code() } else { 0 }))
+}
+
+fn show_probes(status: &Status, format: Format) -> Result<ExitCode, ToolError> {
+    let probed = probe::all(status);
+    match format {
+        Format::Json => report::text(&json(&probed))?,
+        Format::Table if probed.is_empty() => report::aside("no extension that is active brings a probe\n"),
+        Format::Table => report::text(&report::probes(&probed))?,
+    }
+    let all_hold = probed.iter().all(|probed| probed.failure.is_none());
+    Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::from(Outcome::Refused.exit_code()) })
 }
 
 fn json(document: &impl serde::Serialize) -> String {
@@ -138,6 +153,8 @@ enum ToolError {
     Node(#[from] NodeError),
     #[error("the system that runs has no set of this node")]
     NoSet,
+    #[error("set {0} is not confirmed, because a probe does not hold")]
+    Unproved(Generation),
 }
 
 impl Diagnose for ToolError {
@@ -148,7 +165,7 @@ impl Diagnose for ToolError {
             ToolError::Activate(error) => error.outcome(),
             ToolError::System(error) => error.outcome(),
             ToolError::Node(error) => error.outcome(),
-            ToolError::NoSet => Outcome::Refused,
+            ToolError::NoSet | ToolError::Unproved(_) => Outcome::Refused,
             ToolError::Config(error) => error.outcome(),
             ToolError::Plan(error) => error.outcome(),
         }
@@ -163,6 +180,11 @@ impl Diagnose for ToolError {
             ToolError::NoSet => {
                 Some("stage one, and boot or activate it: extruntime sets shows what there is".into())
             }
+            ToolError::Unproved(_) => Some(
+                "it is left when its tries are used up; extruntime rollback leaves it now, and confirm \
+                 --skip-probes keeps it all the same"
+                    .into(),
+            ),
             ToolError::NoStatus(_) => {
                 Some("run it on a machine that extruntime has booted, or name a file with --file".into())
             }

@@ -13,8 +13,8 @@ use super::{ToolError, exit_code, json};
 use crate::activation::Present;
 use crate::choice;
 use crate::node::{self, NodeError, Staged};
-use crate::report;
 use crate::system::Known;
+use crate::{probe, report};
 
 /// The sets of a node, for programs.
 #[derive(Debug, Serialize)]
@@ -123,12 +123,17 @@ pub(super) fn stage(request: &StageRequest, format: Format) -> Result<ExitCode, 
     Ok(exit_code(&status))
 }
 
-/// Confirms the set that runs.
-pub(super) fn confirm(dir: &Path, status: &Status) -> Result<(), ToolError> {
+/// Confirms the set that runs, if its extensions work.
+pub(super) fn confirm(dir: &Path, status: &Status, skip_probes: bool) -> Result<ExitCode, ToolError> {
     let running = status.set.as_ref().map(|set| Generation::new(set.generation)).ok_or(ToolError::NoSet)?;
+    let probed = if skip_probes { Vec::new() } else { probe::all(status) };
+    if probed.iter().any(|probed| probed.failure.is_some()) {
+        report::text(&report::probes(&probed))?;
+        return Err(ToolError::Unproved(running));
+    }
     open(dir)?.confirm(running).map_err(NodeError::from)?;
     report::aside(&format!("set {running} is confirmed\n"));
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Leaves the set on trial, or the current one.

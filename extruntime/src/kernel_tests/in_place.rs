@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use generations::{Generation, RealDisk, Store};
 use rustix::fs::{Access, AtFlags, accessat};
 use rustix::mount::MountFlags;
+use signing::DocumentKind;
+use spec::ReasonCode;
 use spec::status::{SetRole, State, Status};
 use tempfile::TempDir;
 
@@ -330,4 +332,103 @@ fn a_set_for_another_base_waits_for_it() {
     assert!(status.notes[0].contains("is not tried on this base"), "{:?}", status.notes);
     fs::write(&listing, paths).unwrap();
     assert_eq!(system.boot(), (1, SetRole::Trial));
+}
+
+/// Runs the tool; its exit code.
+fn tool(words: &[&str]) -> String {
+    format!("{:?}", crate::cli::run(words.iter().map(Into::into)))
+}
+
+#[test]
+fn a_set_is_confirmed_when_its_probes_hold() {
+    if !alone("in_place::a_set_is_confirmed_when_its_probes_hold") {
+        return;
+    }
+    let system = System::new();
+    let works = system.path("works");
+    let mut probed = Extension::new("probed");
+    let test = works.display().to_string();
+    probed.config.probes = serde_json::from_value(serde_json::json!([
+        {"path": "/proc/self/status"},
+        {"run": ["/usr/bin/test", "-e", test], "within": 1},
+    ]))
+    .unwrap();
+    probed.config.grants.push("probe-run:/usr/bin/test".parse().unwrap());
+    system.world.let_in("probe-run");
+    system.world.publish(&probed);
+    system.stage(&["probed"]);
+    assert_eq!(system.boot(), (1, SetRole::Trial));
+
+    let state = system.node().display().to_string();
+    let confirm = ["confirm", "--state", &state];
+    let current = || Store::open(RealDisk::open(system.node()).unwrap()).unwrap().state().current().number();
+    assert_eq!(tool(&["probe"]), format!("{:?}", ExitCode::from(1)));
+    assert_eq!((tool(&confirm), current()), (format!("{:?}", ExitCode::from(1)), 0), "it does not work yet");
+    fs::write(&works, "").unwrap();
+    assert_eq!(tool(&["probe", "--json"]), format!("{:?}", ExitCode::SUCCESS));
+    assert_eq!((tool(&confirm), current()), (format!("{:?}", ExitCode::SUCCESS), 1));
+    fs::remove_file(&works).unwrap();
+    assert_eq!(tool(&[&confirm[..], &["--skip-probes"]].concat()), format!("{:?}", ExitCode::SUCCESS));
+}
+
+#[test]
+fn settings_are_made_and_told_of() {
+    if !alone("in_place::settings_are_made_and_told_of") {
+        return;
+    }
+    let system = System::new();
+    // Setting it to what it is hurts nobody.
+    let swappiness = fs::read_to_string("/proc/sys/vm/swappiness").unwrap();
+    let text = format!("vm.swappiness = {swappiness}net.no.such.key = 1\n-net.none = 1\n");
+    let mut tuned = Extension::new("tuned");
+    tuned.files.push(("/usr/lib/sysctl.d/50-tuned.conf".into(), text.into()));
+    tuned.files.push(("/usr/share/tuned/sysctl.d/x.conf".into(), "vm.no_setting = 1".into()));
+    for key in ["vm.swappiness", "net.no.such.key", "net.none"] {
+        tuned.config.grants.push(format!("sysctl:{key}").parse().unwrap());
+    }
+    system.world.let_in("sysctl");
+    system.world.publish(&tuned);
+    let status = system.activate(&["tuned"]).unwrap();
+    let settings = &status.extensions[0].settings;
+    let said: Vec<_> =
+        settings.iter().map(|made| (made.key.as_str(), made.value.as_str(), made.error.is_some())).collect();
+    assert_eq!(said, [("vm.swappiness", swappiness.trim_end(), false), ("net.no.such.key", "1", true)]);
+    for (file, holds) in [("extensions.yaml", "name: \"tuned\""), ("features.d/tenon", "tenon-tuned=1.0.0")] {
+        let text = fs::read_to_string(Path::new("/run/tenon").join(file)).unwrap();
+        assert!(text.contains(holds), "{text}");
+    }
+}
+
+/// A revocation that came with one set counts for every other one, and for those that are staged later.
+#[test]
+fn going_back_takes_no_revocation_away() {
+    if !alone("in_place::going_back_takes_no_revocation_away") {
+        return;
+    }
+    let system = System::new();
+    system.stage(&["tool"]);
+    assert_eq!(system.boot(), (1, SetRole::Trial));
+    let store = || Store::open(RealDisk::open(system.node()).unwrap()).unwrap();
+    store().confirm(Generation::new(1)).unwrap();
+    let digest = system.stage(&["tool"]).status.extensions[0].digest.unwrap();
+    let text = format!("apiVersion: v1alpha1\nkind: Revocation\nversion: 1\ndeny: [{digest}]\n");
+    system.world.update("revocation", DocumentKind::Revocation, &text, &world::operator());
+    assert_eq!(system.stage(&["other"]).generation, Some(Generation::new(2)));
+    assert_eq!(system.boot(), (2, SetRole::Trial));
+
+    store().rollback(Generation::new(2), "the test says so").unwrap();
+    let request = Request { source: Source::Node(system.node()), ..system.request() };
+    let status = activate(&request, &Clock::start()).unwrap();
+    assert_eq!((status.set.unwrap().generation, status.extensions[0].state), (1, State::Refused));
+    assert_eq!(status.extensions[0].reasons[0].code, ReasonCode::DigestDenied);
+
+    // A medium that has never heard of it.
+    fs::remove_dir_all(system.world.medium().join("tenon/trust")).unwrap();
+    let staged = system.stage(&["driver"]).generation.unwrap();
+    for other in [1, 2].map(Generation::new) {
+        fs::remove_dir_all(system.node().join(other.dir())).unwrap();
+    }
+    let refused = system.stage(&["tool"]);
+    assert_eq!((staged, refused.generation), (Generation::new(3), None), "set 3 knows it too");
+    assert_eq!(refused.status.extensions[0].reasons[0].code, ReasonCode::DigestDenied);
 }

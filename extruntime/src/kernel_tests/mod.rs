@@ -334,3 +334,22 @@ fn a_base_boots_alone_without_a_store_and_says_why() {
     let options = options("/sysroot");
     assert!(options.split(',').any(|option| option == "nosuid"), "{options}");
 }
+
+/// What a panic ends in: whatever is half made at the new root goes, and the base shows.
+#[test]
+fn after_a_bug_the_base_shows() {
+    if !alone("after_a_bug_the_base_shows") {
+        return;
+    }
+    mounts::kernel("tmpfs", "/run", MountFlags::empty(), "mode=0755").unwrap();
+    let root = tempfile::tempdir().unwrap();
+    assert!(boot::show_base(root.path()).is_err(), "there is no base yet");
+    let base = Path::new("/run/tenon/base");
+    for (number, half) in [base, root.path(), root.path()].into_iter().enumerate() {
+        mounts::memory(half).unwrap();
+        fs::write(half.join(number.to_string()), "").unwrap();
+    }
+    boot::show_base(root.path()).unwrap();
+    let shown: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(shown, ["0"]);
+}

@@ -64,6 +64,7 @@ impl Extension {
             kernel: None,
             requires: Vec::new(),
             load: Vec::new(),
+            probes: Vec::new(),
             force: Vec::new(),
             grants: Vec::new(),
             generations: Default::default(),

@@ -2,6 +2,7 @@
 
 use spec::{GrantKind, TreePath};
 
+use crate::setting::{NoSettingKey, Setting, SettingKey, settings};
 use crate::text::{self, CommentsInside, Word, joined, lines};
 use crate::{At, Needs};
 
@@ -43,35 +44,28 @@ pub(super) fn modules_load(path: &TreePath, text: &str, needs: &mut Needs) {
     }
 }
 
-/// sysctl.d(5): `KEY = VALUE`, with `-` in front where a failure does not matter. `-KEY` alone takes a key away from the
-/// patterns of other files, and so it decides about that key too.
+/// sysctl.d(5): see [`settings`]. `-KEY` alone takes a key away from the patterns of other files, and so it decides about
+/// that key too.
 pub(super) fn sysctl(path: &TreePath, text: &str, needs: &mut Needs) {
-    for line in lines(text, &['#', ';']) {
-        let at = Some(line.start());
-        let (key, has_value) = match line.text.split_once('=') {
-            Some((key, _)) => (key.trim(), true),
-            None => (line.text.trim(), false),
-        };
-        match (key.strip_prefix('-'), has_value) {
-            (Some(key), _) => needs.add(path, at, GrantKind::Sysctl, &dotted(key.trim())),
-            (None, true) => needs.add(path, at, GrantKind::Sysctl, &dotted(key)),
-            (None, false) => {
-                needs.refuse(path, at, "has a line that sets nothing", "write KEY = VALUE, or take it out");
+    for Setting { key, value, may_fail, at } in settings(text) {
+        match value.is_none() && !may_fail {
+            true => {
+                let what = "has a line that sets nothing";
+                needs.refuse(path, Some(at), what, "write KEY = VALUE, or take it out");
             }
+            false => setting(path, Some(at), key, needs),
         }
     }
 }
 
-/// A key with dots between its parts. In a key whose first separator is a slash, dots are part of names (sysctl.d(5)).
-pub(super) fn dotted(key: &str) -> String {
-    let swap = |c| match c {
-        '/' => '.',
-        '.' => '/',
-        other => other,
-    };
-    match key.find(['.', '/']).map(|place| key.as_bytes()[place]) {
-        Some(b'/') => key.chars().map(swap).collect(),
-        _ => key.to_owned(),
+/// A setting by its key.
+pub(super) fn setting(path: &TreePath, at: Option<At>, key: &str, needs: &mut Needs) {
+    match key.parse::<SettingKey>() {
+        Ok(key) => needs.add(path, at, GrantKind::Sysctl, &key.to_string()),
+        Err(NoSettingKey) => {
+            let what = format!("sets {:?}, which {NoSettingKey}", text::excerpt(key));
+            needs.refuse(path, at, what, "name a file below /proc/sys, with dots for slashes");
+        }
     }
 }
 
@@ -175,6 +169,7 @@ remove evil /bin/true
         refused("/usr/lib/sysctl.d/x.conf", "net.*.forwarding=1", "which no grant can name");
         refused("/usr/lib/sysctl.d/x.conf", "-net.ipv4.*", "which no grant can name");
         refused("/usr/lib/sysctl.d/x.conf", "kernel.sysrq", "sets nothing");
+        refused("/usr/lib/sysctl.d/x.conf", "kernel.//.x = 1", "1:1 sets \"kernel.//.x\", which is no key");
     }
 
     #[test]

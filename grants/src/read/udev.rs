@@ -2,7 +2,7 @@
 
 use spec::{GrantKind, TreePath};
 
-use super::kernel::dotted;
+use super::kernel::setting;
 use crate::text::{self, CommentsInside, Joined, joined};
 use crate::{At, Needs};
 
@@ -76,7 +76,7 @@ fn judge(path: &TreePath, token: &Token, needs: &mut Needs) {
         }
         // What it is set to is what the next rule has loaded (rules.d/80-drivers.rules of systemd).
         ("ENV", "MODALIAS") if !compares => needs.add(path, at, GrantKind::UdevRun, "kmod"),
-        ("SYSCTL", key) if !compares => needs.add(path, at, GrantKind::Sysctl, &dotted(key)),
+        ("SYSCTL", key) if !compares => setting(path, at, key, needs),
         (key, _) if KEYS.contains(&key) => {}
         (key, _) => {
             let what = format!("has the key {:?}, which udev does not know", text::excerpt(key));

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::artifact::Requirement;
 use crate::template::Template;
-use crate::{Arch, Digest, ExtensionName, Grant, Load, ModuleName, TreePath, Version, yaml};
+use crate::{Arch, Digest, ExtensionName, Grant, Load, ModuleName, Probe, TreePath, Version, yaml};
 
 pub use error::ManifestError;
 use written::{BaseFragment, ExtensionFragment, check_header, declared, payload, template};
@@ -41,6 +41,8 @@ pub struct Manifest {
     pub modules: Vec<ModuleName>,
     /// Modules to load at boot, in order.
     pub load: Vec<Load>,
+    /// What shows that it works.
+    pub probes: Vec<Probe>,
     /// Modules that may be loaded by force: they do not say what kernel they were built for.
     pub force: Vec<ModuleName>,
     /// The upstream release that it is a part of.
@@ -164,6 +166,7 @@ impl Manifest {
             contents,
             modules,
             load,
+            probes,
             force,
             group,
             grants,
@@ -182,6 +185,7 @@ impl Manifest {
             payload: payload(sources, contents, file)?,
             modules,
             load,
+            probes,
             force,
             group: group.map(|group| Group { name: group.name, version: template(group.version, file) }),
             grants: declared(grants, file)?,

@@ -9,7 +9,7 @@ use super::{Content, Declared, ManifestError, Origin, Payload, Pinned, Source};
 use crate::artifact::Requirement;
 use crate::machine::API_VERSION;
 use crate::template::Template;
-use crate::{Arch, Digest, ExtensionName, Grant, Load, ModuleName, TreePath, Version};
+use crate::{Arch, Digest, ExtensionName, Grant, Load, ModuleName, Probe, TreePath, Version};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -34,6 +34,8 @@ pub(super) struct ExtensionFragment {
     pub(super) modules: Vec<ModuleName>,
     #[serde(default)]
     pub(super) load: Vec<Load>,
+    #[serde(default)]
+    pub(super) probes: Vec<Probe>,
     #[serde(default)]
     pub(super) force: Vec<ModuleName>,
     pub(super) group: Option<GroupFragment>,

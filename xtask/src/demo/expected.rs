@@ -41,6 +41,8 @@ fn trials(machine: &Machine) -> Result<(), Error> {
     trial(machine, "firmware", |exit, output| exit == 0 && output.ends_with("rtl8125b-2.fw"))?;
     trial(machine, "write to /usr", |exit, output| exit != 0 && output.contains("Read-only file system"))?;
     trial(machine, "mount flags of /", |exit, output| exit == 0 && output.contains(" ro,nosuid,nodev,"))?;
+    trial(machine, "probes", |exit, output| exit == 0 && output.contains("module wireguard is loaded"))?;
+    trial(machine, "extensions.yaml", |exit, output| exit == 0 && output.trim() == GOOD.len().to_string())?;
     trial(machine, "own status", |exit, output| exit == 0 && output.contains("wireguard"))
 }
 
