@@ -18,6 +18,7 @@ use crate::commands::{
 use crate::packing::{PackingArgs, byte_size};
 use crate::pipeline::Request;
 use crate::registry_args::RegistryArgs;
+use crate::root_hash::RootHashArgs;
 
 pub(crate) use key::{KeyCommand, KeyExportArgs, KeyImportArgs, KeyNewArgs, KeyShowArgs, SignerArgs};
 
@@ -147,6 +148,8 @@ pub(crate) struct BuildArgs {
     pub json: bool,
     #[command(flatten)]
     pub packing: PackingArgs,
+    #[command(flatten)]
+    pub root_hash: RootHashArgs,
 }
 
 #[derive(Debug, Args)]

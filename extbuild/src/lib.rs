@@ -17,6 +17,7 @@ pub mod packing;
 pub mod pipeline;
 mod plan;
 mod registry_args;
+pub mod root_hash;
 mod source;
 mod tree;
 mod trust;

@@ -17,6 +17,7 @@ use crate::ground::Facts;
 use crate::kernel::Kernel;
 use crate::packing::Packing;
 use crate::plan::{Plan, Target};
+use crate::root_hash::RootHashApproval;
 use crate::source::SearchPath;
 
 /// What to build, and for what.
@@ -57,17 +58,20 @@ pub(crate) fn plan(request: &Request) -> Result<Plan, Failure> {
     Plan::resolve(&manifest, &target, &search)
 }
 
-/// Builds the extension into the OCI layout at `output`. `progress` hears how many bytes of content are packed, and of
+/// Builds the extension into the OCI layout at `output`, with a signature for the kernel if there is one. `progress` hears how many bytes of content are packed, and of
 /// how many.
 pub fn build(
     request: &Request,
     packing: &Packing,
+    approval: Option<&RootHashApproval>,
     output: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Built, Failure> {
     let plan = plan(request)?;
     let (mut file, image) = pack(&plan, packing, progress)?;
-    let config = ExtensionConfig { verity: image.verity, ..plan.config };
+    let signed = approval.zip(image.verity.as_ref()).map(|(approval, facts)| approval.of(facts));
+    let root_hash_signature = signed.transpose()?;
+    let config = ExtensionConfig { verity: image.verity, root_hash_signature, ..plan.config };
     let store = Store::create_or_open(output)?;
     let modules = plan.modules.as_ref().map(kabi::Record::to_json);
     let manifest = store.assemble(NewExtension {

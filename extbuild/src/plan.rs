@@ -227,6 +227,7 @@ fn config(
         group,
         content: tree.facts(),
         verity: None,
+        root_hash_signature: None,
     })
 }
 

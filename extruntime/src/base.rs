@@ -47,7 +47,8 @@ pub(crate) fn mount(
     let kernel = Running::look()?;
     let file = files::open(&medium.join(places::ROOT))?;
     let BaseImage { digest, size, verity } = description.root;
-    let root = Layer::base(&file, &Expected { digest, size, verity }, means).map_err(BaseError::Root)?;
+    let root = Layer::base(&file, &Expected { digest, size, verity, signature: None }, means)
+        .map_err(BaseError::Root)?;
     root.attach(&Run::base())?;
     let BaseDescription { name, version, .. } = &description;
     log.say(&format!("base {name} {version}, {size} bytes, is {}", root.held()));

@@ -3,14 +3,14 @@
 use std::io::{self, Read, Write};
 
 use spec::defence::{self, Threat};
-use spec::verity::VerityFacts;
+use spec::verity::{RootHashSignature, VerityFacts};
 use spec::{Diagnose, Digest, Outcome, ReasonCode};
 
 /// Read and hashed at a time.
 const PIECE: usize = 1 << 20;
 
 /// What a file must be: the digest of all its bytes, and how many they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     /// Digest of the whole.
     pub digest: Digest,
@@ -18,6 +18,8 @@ pub struct Expected {
     pub size: u64,
     /// What stands for each of its blocks, if it has a hash tree.
     pub verity: Option<VerityFacts>,
+    /// What the kernel may want to see before it believes that.
+    pub signature: Option<RootHashSignature>,
 }
 
 /// Copies `source` to `sink` and hashes what it copies. The copy is worth nothing when this fails.
@@ -128,7 +130,7 @@ mod tests {
     use super::*;
 
     fn expected(bytes: &[u8]) -> Expected {
-        Expected { digest: Digest::of(bytes), size: bytes.len() as u64, verity: None }
+        Expected { digest: Digest::of(bytes), size: bytes.len() as u64, verity: None, signature: None }
     }
 
     #[test]

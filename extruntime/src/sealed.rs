@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn a_sealed_image_cannot_be_changed() {
         let bytes = b"squashfs, as it were";
-        let expected = Expected { digest: Digest::of(bytes), size: bytes.len() as u64, verity: None };
+        let expected =
+            Expected { digest: Digest::of(bytes), size: bytes.len() as u64, verity: None, signature: None };
         let room = Room::default();
         let image = room.seal(&bytes[..], &expected).unwrap();
         assert_eq!(*room.promised(), 0);
@@ -148,7 +149,8 @@ mod tests {
 
     #[test]
     fn an_image_larger_than_memory_is_refused_unread() {
-        let expected = Expected { digest: Digest::of(b""), size: IMAGE_MAX + 1, verity: None };
+        let expected =
+            Expected { digest: Digest::of(b""), size: IMAGE_MAX + 1, verity: None, signature: None };
         let unread = std::io::empty();
         assert!(matches!(Room::default().seal(unread, &expected), Err(ContentError::TooLarge { .. })));
     }

@@ -208,5 +208,6 @@ fn config(version: &str) -> ExtensionConfig {
         group: None,
         content: ContentFacts { inodes: 1, bytes: 1 },
         verity: None,
+        root_hash_signature: None,
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::defence::{self, Threat};
 use crate::listing::{self, Listing};
-use crate::verity::VerityFacts;
+use crate::verity::{RootHashSignature, VerityFacts};
 use crate::{
     Arch, Diagnose, ExtensionName, Grant, GrantKind, KernelRelease, Load, ModuleName, Outcome, Probe,
     TreePath, Version, VersionRange,
@@ -117,6 +117,9 @@ pub struct ExtensionConfig {
     /// How the image is opened through dm-verity; none if it has no hash tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verity: Option<VerityFacts>,
+    /// A signature of its root hash, for kernels that ask for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_hash_signature: Option<RootHashSignature>,
 }
 
 impl ExtensionConfig {

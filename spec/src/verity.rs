@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +55,60 @@ impl Salt {
     }
 }
 
+/// A signature of a root hash for the kernel itself: PKCS#7 in DER, detached, over the hex digits of the hash (Linux
+/// Documentation/admin-guide/device-mapper/verity.rst, "root_hash_sig_key_desc"). Kernels can demand one
+/// (`dm_verity.require_signatures=1`), or let their policies ask for it. Tenon believes nothing because of it.
+///
+/// It is written as hex digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RootHashSignature(Arc<[u8]>);
+
+/// Longest signature in bytes: an RSA-4096 one has 700, and one with a chain of certificates some thousand.
+const SIGNATURE_MAX: usize = 16 << 10;
+/// A DER SEQUENCE, with which PKCS#7 begins (ITU-T X.690, 8.9).
+const SEQUENCE: u8 = 0x30;
+
+impl RootHashSignature {
+    /// A signature of these bytes, if they can be one.
+    pub fn new(der: &[u8]) -> Result<RootHashSignature, RootHashSignatureError> {
+        match der {
+            [SEQUENCE, _, ..] if der.len() <= SIGNATURE_MAX => Ok(RootHashSignature(der.into())),
+            _ => Err(RootHashSignatureError),
+        }
+    }
+
+    /// The bytes.
+    pub fn as_der(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The bytes are no signature of a root hash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this is no signature of a root hash: expected PKCS#7 in DER of at most {SIGNATURE_MAX} bytes")]
+pub struct RootHashSignatureError;
+
+impl FromStr for RootHashSignature {
+    type Err = RootHashSignatureError;
+
+    fn from_str(text: &str) -> Result<RootHashSignature, RootHashSignatureError> {
+        let digit = |digit: &u8| char::from(*digit).to_digit(16);
+        let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
+            [high, low] => Some((digit(high)? << 4 | digit(low)?) as u8),
+            _ => None,
+        });
+        let der = pairs.collect::<Option<Vec<u8>>>().ok_or(RootHashSignatureError)?;
+        RootHashSignature::new(&der)
+    }
+}
+
+impl fmt::Display for RootHashSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// The text is not 64 lower-case hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a salt: expected 64 lower-case hex digits")]
@@ -80,7 +135,7 @@ impl fmt::Debug for Salt {
     }
 }
 
-serde_by_text!(Salt);
+serde_by_text!(Salt, RootHashSignature);
 
 #[cfg(test)]
 mod tests {
@@ -99,6 +154,17 @@ mod tests {
         assert_eq!(serde_json::from_str::<VerityFacts>(&text).unwrap(), facts(8192));
         assert!(serde_json::from_str::<VerityFacts>(&text.replace("}", r#","hashType":0}"#)).is_err());
         assert!(serde_json::from_str::<VerityFacts>(&text.replace(&salt, "a1")).is_err());
+    }
+
+    #[test]
+    fn a_signature_is_der_in_hex() {
+        let signature: RootHashSignature = "3003020101".parse().unwrap();
+        assert_eq!(signature.as_der(), [0x30, 3, 2, 1, 1]);
+        assert_eq!(signature.to_string(), "3003020101");
+        for wrong in ["", "30", "300", "3x03", "0203020101", &"30".repeat(SIGNATURE_MAX + 1), "\u{e4}\u{e4}"]
+        {
+            assert!(wrong.parse::<RootHashSignature>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

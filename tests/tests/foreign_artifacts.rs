@@ -39,6 +39,7 @@ fn sign(nodes: &[(&str, Node)]) -> Said {
         group: None,
         content: tree.facts(),
         verity: packed.verity,
+        root_hash_signature: None,
     };
     std::io::Seek::rewind(&mut image).unwrap();
     let new = NewExtension {

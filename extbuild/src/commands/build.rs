@@ -7,12 +7,15 @@ use crate::cli::BuildArgs;
 use crate::{ground, pipeline};
 
 pub(crate) fn run(args: BuildArgs) -> Result<(), Failure> {
-    let BuildArgs { target, kernel, output, json, packing } = args;
+    let BuildArgs { target, kernel, output, json, packing, root_hash } = args;
     let directory = output_layout(output)?;
     let request = target.request(kernel.as_deref());
     let packing = packing.into_packing()?;
+    let approval = root_hash.read()?;
     let progress = Progress::bytes("packing", 0);
-    let built = pipeline::build(&request, &packing, &directory, &mut |done, all| progress.of(done, all))?;
+    let built = pipeline::build(&request, &packing, approval.as_ref(), &directory, &mut |done, all| {
+        progress.of(done, all);
+    })?;
     drop(progress);
     let tag = built.manifest.tag().unwrap_or_default();
     if json {

@@ -99,6 +99,11 @@ fn print_table(artifact: &Artifact, modules: Option<&Record>, signatures: &[Stri
     fact("manifest", artifact.manifest.digest.to_string());
     fact("image", format!("{} ({})", artifact.image.digest, size(artifact.image.size)));
     fact("verity root", config.verity.map(|facts| facts.root_hash.hex().to_string()).unwrap_or_default());
+    let signature = config.root_hash_signature.as_ref();
+    fact(
+        "signed for kernels",
+        signature.map(|der| format!("{} bytes", der.as_der().len())).unwrap_or_default(),
+    );
     fact(
         "content",
         format!("{} in {} files and directories", size(config.content.bytes), config.content.inodes),

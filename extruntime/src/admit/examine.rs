@@ -99,7 +99,12 @@ fn read<L>(
     let record = artifact.kabi.as_deref().map(Record::parse).transpose()?.unwrap_or_default();
     let image = &artifact.image;
     let file = grounds.store.open_blob(&image.digest)?;
-    let expected = Expected { digest: image.digest, size: image.size, verity: artifact.config.verity };
+    let expected = Expected {
+        digest: image.digest,
+        size: image.size,
+        verity: artifact.config.verity,
+        signature: artifact.config.root_hash_signature.clone(),
+    };
     let promise = Promise { facts: &artifact.config.content, listing: &artifact.paths };
     let grants = &artifact.config.grants;
     let layer = open(Unopened { name: &artifact.config.name, file, expected, promise, grants })?;

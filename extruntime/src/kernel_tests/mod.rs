@@ -56,7 +56,7 @@ fn alone(name: &str) -> bool {
 }
 
 fn expected(bytes: &[u8]) -> Expected {
-    Expected { digest: Digest::of(bytes), size: bytes.len() as u64, verity: None }
+    Expected { digest: Digest::of(bytes), size: bytes.len() as u64, verity: None, signature: None }
 }
 
 /// Opens an image as that of an extension.

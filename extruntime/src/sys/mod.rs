@@ -2,4 +2,5 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod device_mapper;
+pub(crate) mod keyring;
 pub(crate) mod loopdev;

@@ -71,6 +71,7 @@ impl Extension {
             group: None,
             content: spec::artifact::ContentFacts { inodes: 0, bytes: 0 },
             verity: None,
+            root_hash_signature: None,
         };
         let file = (format!("/usr/bin/{name}"), format!("the program {name}").into_bytes());
         Extension { config, files: vec![file], kabi: None, forged: None }

@@ -54,8 +54,8 @@ fn sequence(data: &[u8]) -> Option<&[u8]> {
     data.get(..4 + usize::from(u16::from_be_bytes([*high, *low])))
 }
 
-/// What is kept of a certificate; nothing if it cannot be read, as the kernel passes over those, too.
-fn key(certificate: &[u8]) -> Option<TrustedKey> {
+/// What is kept of a certificate in DER; nothing if it cannot be read, as the kernel passes over those, too.
+pub fn key(certificate: &[u8]) -> Option<TrustedKey> {
     let certificate = Certificate::from_der(certificate).ok()?;
     let certificate = certificate.tbs_certificate();
     let mut extensions = certificate.extensions().into_iter().flatten();

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use spec::{Arch, KernelRelease};
 
 pub use builtin::{BuiltinError, read_builtins};
+pub use certificates::key as certificate_key;
 pub use problem::ImageError;
 
 pub(crate) use notes::build_id;

@@ -14,7 +14,7 @@ use spec::Digest;
 pub(crate) use cms::digest_of_name;
 pub use key_id::{KeyId, KeyIdError};
 #[cfg(feature = "verify")]
-pub use verify::{SignatureError, verify};
+pub use verify::{SignatureError, verify, verify_detached};
 
 use crate::InfoText;
 

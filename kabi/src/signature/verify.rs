@@ -47,7 +47,7 @@ pub enum SignatureError {
         key: String,
     },
     /// The key did not sign these bytes.
-    #[error("the signature was not made by this key over this module")]
+    #[error("the signature was not made by this key over these bytes")]
     Wrong,
 }
 
@@ -62,7 +62,12 @@ impl Diagnose for SignatureError {
 /// knows from [`crate::ModuleSignature::key`].
 pub fn verify(bytes: &[u8], key: &[u8]) -> Result<(), SignatureError> {
     let parts = split(bytes)?;
-    let signer = cms::signer(parts.message.ok_or(SignatureError::Unsigned)?)?;
+    verify_detached(parts.module, parts.message.ok_or(SignatureError::Unsigned)?, key)
+}
+
+/// Checks a PKCS#7 message in DER that signs `content` and does not have it, as [`verify`] does for a module.
+pub fn verify_detached(content: &[u8], message: &[u8], key: &[u8]) -> Result<(), SignatureError> {
+    let signer = cms::signer(message)?;
     let key = SubjectPublicKeyInfoRef::from_der(key).map_err(|_| SignatureError::Key)?;
     let point_or_modulus = key.subject_public_key.as_bytes().ok_or(SignatureError::Key)?;
 
@@ -75,7 +80,7 @@ pub fn verify(bytes: &[u8], key: &[u8]) -> Result<(), SignatureError> {
         return Err(SignatureError::Unsupported { signature: signature.to_string(), hash, key });
     };
     let key = UnparsedPublicKey::new(algorithm, point_or_modulus);
-    key.verify(parts.module, signer.signature.as_bytes()).map_err(|_| SignatureError::Wrong)
+    key.verify(content, signer.signature.as_bytes()).map_err(|_| SignatureError::Wrong)
 }
 
 fn algorithm(
