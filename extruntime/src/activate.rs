@@ -14,7 +14,7 @@ use spec::status::Status;
 use spec::{Diagnose, Outcome};
 
 use crate::activation::{Activation, ActivationError, HIERARCHIES, Present, Target};
-use crate::admit::{Unopened, judge};
+use crate::admit::judge;
 use crate::afterwards::Afterwards;
 use crate::apply::{self, ApplyError};
 use crate::cannot::{Cannot, cannot};
@@ -71,13 +71,7 @@ pub(crate) fn activate(request: &Request, clock: &Clock) -> Result<Status, Activ
         grounds::gather(config, &places, Arc::clone(&known.facts)).map_err(ActivateError::from)
     })?;
     let means = Means::find(request.images);
-    let judgement = clock.time("judge", || {
-        let open = |image: Unopened<'_>| {
-            clock
-                .time(&format!("  hold, check and mount {}", image.name), || Layer::extension(&image, &means))
-        };
-        judge(&grounds, open)
-    });
+    let judgement = clock.time("judge", || judge(&grounds, |image| Layer::extension(&image, &means, clock)));
     let notes = [chosen.notes, grounds.trust.notes().to_vec()].concat();
     let release = &known.facts.kernel.release;
     let mut status = status::of(&judgement, known.name(), release, notes, chosen.set, run);

@@ -10,7 +10,7 @@ use spec::status::Status;
 use spec::{Diagnose, Outcome, Reason, ReasonCode};
 
 use crate::activation::{Activation, SYSROOT, Target};
-use crate::admit::{Grounds, Judgement, judge};
+use crate::admit::{Grounds, Judgement, Unopened, judge};
 use crate::afterwards::Afterwards;
 use crate::apply::{self, ApplyError};
 use crate::base::{self, Base, BaseError};
@@ -30,16 +30,20 @@ use crate::{early, identity, mounts, node_disk, status, switch};
 
 /// Boots. Returns only with the error that ends the boot; a refused extension never is one.
 pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootError> {
+    let clock = Clock::start();
     let description = base::describe()?;
-    early::load_modules(&description.boot_modules, log);
-    let medium = medium::mount(arguments, log)?;
+    clock.time("load the modules of the boot", || early::load_modules(&description.boot_modules, log));
+    let medium = clock.time("find the medium", || medium::mount(arguments, log))?;
     let means = Means::find(arguments.images);
-    let node = node_disk::open(arguments, log);
-    let Assembled { mut status, afterwards } = assemble(description, medium, node, &means, log)?;
-    switch::enter(Path::new(SYSROOT))?;
+    let node = clock.time("open the disk of the node", || node_disk::open(arguments, log));
+    let Assembled { mut status, afterwards } = assemble(description, medium, node, &means, &clock, log)?;
+    clock.time("enter the new root", || switch::enter(Path::new(SYSROOT)))?;
     // The kernel looks for firmware in the root of its first process, so modules come after the switch.
-    afterwards.run(Path::new("/"), &mut status, &Clock::start());
-    status::publish(&status, log);
+    afterwards.run(Path::new("/"), &mut status, &clock);
+    clock.time("publish the status", || status::publish(&status, log));
+    if arguments.timings {
+        clock.to_string().lines().for_each(|line| log.say(line));
+    }
     Ok(switch::start(&arguments.init)?)
 }
 
@@ -49,8 +53,9 @@ pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootE
 pub fn rehearse() -> Result<Status, impl Diagnose> {
     let means = Means::find(Way::Copy);
     let description = base::describe().map_err(BootError::from);
-    let assembled = description
-        .and_then(|description| assemble(description, Path::new(medium::MEDIUM), None, &means, &Log::none()));
+    let assembled = description.and_then(|description| {
+        assemble(description, Path::new(medium::MEDIUM), None, &means, &Clock::start(), &Log::none())
+    });
     assembled.map(|assembled| assembled.status)
 }
 
@@ -88,10 +93,11 @@ fn assemble(
     medium: &Path,
     node: Option<Node>,
     means: &Means,
+    clock: &Clock,
     log: &Log,
 ) -> Result<Assembled, BootError> {
-    let base = base::mount(description, medium, means, log)?;
-    put_together(&base, medium, node, means, log)
+    let base = clock.time("mount the base", || base::mount(description, medium, means, log))?;
+    put_together(&base, medium, node, means, clock, log)
 }
 
 /// Makes the root of the running system, with every extension that may be in it. Images are held, checked and mounted
@@ -101,11 +107,14 @@ fn put_together(
     medium: &Path,
     node: Option<Node>,
     means: &Means,
+    clock: &Clock,
     log: &Log,
 ) -> Result<Assembled, BootError> {
-    let facts = BaseFacts::read(&FactFiles::in_root(&Run::base()), base.kernel.clone()).map(Arc::new);
+    let files = FactFiles::in_root(&Run::base());
+    let facts = clock.time("read the facts of the base", || BaseFacts::read(&files, base.kernel.clone()));
+    let facts = facts.map(Arc::new);
     let (chosen, attempt) = match facts {
-        Ok(facts) => try_sets(base, &Offer::of_medium(medium), node, &facts, means),
+        Ok(facts) => try_sets(base, &Offer::of_medium(medium), node, &facts, means, clock),
         Err(error) => {
             let chosen = Chosen::offered(Offer::of_medium(medium));
             let attempt = Attempt::refused(&chosen, &error.into());
@@ -114,8 +123,8 @@ fn put_together(
     };
     let Attempt { judgement, grounds, notes } = attempt;
     let (judgement, afterwards) = match &grounds {
-        Some(grounds) => activate(judgement, grounds, log)?,
-        None => leave_alone(judgement)?,
+        Some(grounds) => activate(judgement, grounds, clock, log)?,
+        None => leave_alone(judgement, clock)?,
     };
     let notes = [chosen.notes, notes].concat();
     let (description, release) = (base.description.to_string(), &base.kernel.release);
@@ -130,6 +139,7 @@ fn try_sets(
     mut node: Option<Node>,
     facts: &Arc<BaseFacts>,
     means: &Means,
+    clock: &Clock,
 ) -> (Chosen, Attempt) {
     let identity = identity::of(Some(&base.description), facts);
     let mut earlier = Vec::new();
@@ -139,7 +149,7 @@ fn try_sets(
             None => Chosen::offered(medium.clone()),
         };
         chosen.notes.splice(..0, earlier.iter().cloned());
-        let attempt = Attempt::at(&chosen, facts, means);
+        let attempt = Attempt::at(&chosen, facts, means, clock);
         let worthless = chosen.generation().zip(attempt.judgement.lacking());
         let (Some(node), Some((generation, lacking))) = (&mut node, worthless) else {
             return (chosen, attempt);
@@ -163,14 +173,16 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn at(chosen: &Chosen, facts: &Arc<BaseFacts>, means: &Means) -> Attempt {
+    fn at(chosen: &Chosen, facts: &Arc<BaseFacts>, means: &Means, clock: &Clock) -> Attempt {
         let Some(offer) = &chosen.offer else { return Attempt::none() };
         let (config, mut notes) = grounds::machine_config(&offer.config);
         let places = grounds::places(offer, Path::new(initramfs::TRUST));
-        match grounds::gather(config, &places, Arc::clone(facts)) {
+        let gathered = || grounds::gather(config, &places, Arc::clone(facts));
+        match clock.time("read config and policy", gathered) {
             Ok(grounds) => {
                 notes.extend_from_slice(grounds.trust.notes());
-                let judgement = judge(&grounds, |image| Layer::extension(&image, means));
+                let open = |image: Unopened<'_>| Layer::extension(&image, means, clock);
+                let judgement = clock.time("judge", || judge(&grounds, open));
                 Attempt { judgement, grounds: Some(grounds), notes }
             }
             Err(error) => Attempt::refused(chosen, &error),
@@ -195,11 +207,16 @@ impl Attempt {
 type Activated = (Judgement<Layer>, Afterwards);
 
 /// Puts the root together. What cannot be done with extensions is done without.
-fn activate(judgement: Judgement<Layer>, grounds: &Grounds, log: &Log) -> Result<Activated, BootError> {
+fn activate(
+    judgement: Judgement<Layer>,
+    grounds: &Grounds,
+    clock: &Clock,
+    log: &Log,
+) -> Result<Activated, BootError> {
     let admitted = judgement.admitted();
-    let planned = Activation::plan(&grounds.base, &admitted, &Target::NewRoot, Run::BOOT);
-    let done = planned.map_err(ApplyError::from).and_then(|activation| {
-        apply::run(&activation, &admitted, &Clock::start())?;
+    let plan = || Activation::plan(&grounds.base, &admitted, &Target::NewRoot, Run::BOOT);
+    let done = clock.time("plan", plan).map_err(ApplyError::from).and_then(|activation| {
+        apply::run(&activation, &admitted, clock)?;
         Ok(Afterwards::of(&activation, &admitted))
     });
     match done {
@@ -207,14 +224,14 @@ fn activate(judgement: Judgement<Layer>, grounds: &Grounds, log: &Log) -> Result
         Err(error) => {
             log.complain(&error);
             let reason = Reason::new(ReasonCode::ActivationFailed, spec::sentence(&error));
-            leave_alone(judgement.withdrawn(&reason))
+            leave_alone(judgement.withdrawn(&reason), clock)
         }
     }
 }
 
 /// Makes the base the whole root.
-fn leave_alone(judgement: Judgement<Layer>) -> Result<Activated, BootError> {
-    apply::run(&Activation::base_alone(), &[], &Clock::start())?;
+fn leave_alone(judgement: Judgement<Layer>, clock: &Clock) -> Result<Activated, BootError> {
+    apply::run(&Activation::base_alone(), &[], clock)?;
     Ok((judgement, Afterwards::default()))
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Arguments {
     pub(crate) init: String,
     /// `tenon.images=copy|verity`: how images are held first.
     pub(crate) images: Way,
+    /// `tenon.timings`: say on the console what took how long.
+    pub(crate) timings: bool,
     /// `tenon.emergency=halt|reboot`: what follows an error that ends the boot.
     pub(crate) emergency: Emergency,
     /// Arguments with our prefix that mean nothing, for the log.
@@ -45,6 +47,7 @@ impl Default for Arguments {
             timeout: MEDIUM_TIMEOUT,
             init: "/sbin/init".to_owned(),
             images: Way::Copy,
+            timings: false,
             emergency: Emergency::Reboot,
             unknown: Vec::new(),
         }
@@ -58,6 +61,7 @@ impl Arguments {
         for word in words(text) {
             let Some(own) = word.strip_prefix("tenon.") else { continue };
             match own.split_once('=') {
+                None if own == "timings" => arguments.timings = true,
                 Some(("medium", label)) if !label.is_empty() => arguments.medium = label.to_owned(),
                 Some(("state", label)) if !label.is_empty() => arguments.state = Some(label.to_owned()),
                 Some(("timeout", seconds)) if seconds.parse::<u16>().is_ok() => {
@@ -97,13 +101,15 @@ mod tests {
     #[test]
     fn our_arguments_are_found_among_the_kernels() {
         let line = "BOOT_IMAGE=/vmlinuz console=ttyS0 tenon.medium=OTHER tenon.timeout=5 quiet \
-                    tenon.init=/usr/bin/sh tenon.state=NODE tenon.emergency=halt tenon.images=verity\n";
+                    tenon.init=/usr/bin/sh tenon.state=NODE tenon.emergency=halt tenon.images=verity \
+                    tenon.timings\n";
         let expected = Arguments {
             medium: "OTHER".into(),
             state: Some("NODE".into()),
             timeout: Duration::from_secs(5),
             init: "/usr/bin/sh".into(),
             images: Way::Verity,
+            timings: true,
             emergency: Emergency::Halt,
             unknown: vec![],
         };
@@ -127,6 +133,8 @@ mod tests {
             "tenon.emergency=shell",
             "tenon.images=loop",
             "tenon.medium=",
+            "tenon.timings=yes",
+            "tenon.halt",
         ];
         let arguments = Arguments::parse(&wrong.join(" "));
         assert_eq!(

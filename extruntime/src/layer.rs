@@ -10,6 +10,7 @@ use squash::image::Unreadable;
 
 use crate::admit::Unopened;
 use crate::cannot::Cannot;
+use crate::clock::Clock;
 use crate::content::Expected;
 use crate::held::{Held, Means};
 use crate::image::{self, ImageError};
@@ -35,11 +36,12 @@ impl Layer {
     }
 
     /// Holds the image of an extension, compares it with what was signed, and mounts it.
-    pub(crate) fn extension(image: &Unopened<'_>, means: &Means) -> Result<Layer, ImageError> {
-        let Unopened { file, expected, promise, grants, .. } = image;
-        let held = means.hold(file, expected)?;
-        match image::check(held.source(), promise, grants) {
-            Ok(()) => Layer::mounted(held),
+    pub(crate) fn extension(image: &Unopened<'_>, means: &Means, clock: &Clock) -> Result<Layer, ImageError> {
+        let Unopened { name, file, expected, promise, grants } = image;
+        let held = clock.time(&format!("  hold {name}"), || means.hold(file, expected))?;
+        let checked = clock.time(&format!("  check {name}"), || image::check(held.source(), promise, grants));
+        match checked {
+            Ok(()) => clock.time(&format!("  mount the image of {name}"), || Layer::mounted(held)),
             // Blocks that are not those that were signed cannot be read. A copy says which image it is instead.
             Err(error) if matches!(held, Held::Verity(_)) && is_unreadable(&error) => {
                 let held = means.copy(file, expected)?;

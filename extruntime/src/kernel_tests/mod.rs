@@ -25,6 +25,7 @@ use tempfile::TempDir;
 use world::{Extension, World};
 
 use crate::admit::Unopened;
+use crate::clock::Clock;
 use crate::content::Expected;
 use crate::held::{Means, Way};
 use crate::image::ImageError;
@@ -76,7 +77,7 @@ fn layer(file: File, image: &[u8], promise: Promise<'_>) -> Result<Layer, ImageE
         promise,
         grants: &grants,
     };
-    Layer::extension(&image, &Means::find(Way::Copy))
+    Layer::extension(&image, &Means::find(Way::Copy), &Clock::start())
 }
 
 #[test]
