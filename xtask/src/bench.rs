@@ -3,9 +3,11 @@
 //!
 //! `cargo xtask bench image` holds our writer against its peers; `cargo xtask bench grid` shows what block size and
 //! level cost when an image is built and when it is read; `cargo xtask bench kabi` holds judging and indexing of modules
-//! against depmod; `cargo xtask bench trust` holds hashing and transfers against openssl and skopeo. All work below
-//! `target/bench`.
+//! against depmod; `cargo xtask bench trust` holds hashing and transfers against openssl and skopeo; `cargo xtask bench
+//! activate` holds laying extensions over a system against systemd-sysext and mount(8), and boots machines with them. All
+//! work below `target/bench`.
 
+mod activate;
 mod contenders;
 mod generated;
 mod grid;
@@ -44,10 +46,11 @@ enum What {
     Grid,
     Kabi,
     Trust,
+    Activate,
 }
 
 impl Bench {
-    /// Reads `image`, `grid`, `kabi` or `trust` and perhaps `--runs N`.
+    /// Reads `image`, `grid`, `kabi`, `trust` or `activate` and perhaps `--runs N`.
     ///
     /// # Errors
     /// [`Error::UnknownChore`].
@@ -58,6 +61,7 @@ impl Bench {
             ["grid", rest @ ..] => (What::Grid, rest),
             ["kabi", rest @ ..] => (What::Kabi, rest),
             ["trust", rest @ ..] => (What::Trust, rest),
+            ["activate", rest @ ..] => (What::Activate, rest),
             _ => return Err(unknown()),
         };
         let runs = match rest {
@@ -76,6 +80,7 @@ impl Bench {
             What::Grid => grid::run(&mut steps, workspace, self.runs.get()),
             What::Kabi => kabi::run(&mut steps, workspace, self.runs.get()),
             What::Trust => trust::run(&mut steps, workspace, self.runs.get()),
+            What::Activate => activate::run(&mut steps, workspace, self.runs.get()),
         };
         steps.finish(result)
     }
@@ -85,7 +90,7 @@ impl What {
     /// An odd number, so that a median is a measured value.
     fn usual_runs(self) -> NonZeroUsize {
         match self {
-            What::Image | What::Trust => const { NonZeroUsize::new(5).expect("5 is not 0") },
+            What::Image | What::Trust | What::Activate => const { NonZeroUsize::new(5).expect("5 is not 0") },
             What::Grid => const { NonZeroUsize::new(3).expect("3 is not 0") },
             What::Kabi => const { NonZeroUsize::new(21).expect("21 is not 0") },
         }
@@ -104,6 +109,7 @@ mod tests {
     fn the_number_of_runs_is_given_or_usual_and_never_zero() {
         assert_eq!(runs_of(&["image"]), Some(5));
         assert_eq!(runs_of(&["kabi"]), Some(21));
+        assert_eq!(runs_of(&["activate", "--runs", "7"]), Some(7));
         assert_eq!(runs_of(&["grid", "--runs", "1"]), Some(1));
         for words in [&["image", "--runs", "0"][..], &["image", "--runs"], &["image", "5"], &["images"], &[]]
         {

@@ -28,6 +28,8 @@ Chores:
   bench grid    measure block sizes and levels: size, time to build, time to read
   bench kabi    measure how long judging and indexing modules takes, beside depmod
   bench trust   measure believing, hashing and transfers, beside openssl and skopeo
+  bench activate
+                measure laying extensions over a system, beside systemd-sysext, and boots with them
   fuzz          run every fuzz target for ten minutes, or for --seconds N
   help          print this
 

@@ -92,6 +92,13 @@ pub const BENCH_TRUST: &[Tool] = &[
     program("skopeo", "skopeo"),
 ];
 
+/// What lays images over a system too, what our own is measured with, and what boots.
+pub const BENCH_ACTIVATE: &[Tool] = &[
+    Tool { shows: Shows::File("/usr/bin/time"), package: "time" },
+    program("systemd-sysext", "systemd"),
+    program("unsquashfs", "squashfs-tools"),
+];
+
 /// To ask kernels about modules in a virtual machine, and to make modules that they should refuse.
 #[cfg(feature = "truth")]
 pub const TRUTH: &[Tool] = &[
