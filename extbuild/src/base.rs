@@ -127,9 +127,13 @@ fn add_modules(
     manifest: &BaseManifest,
     kernel: &Kernel,
 ) -> Result<Vec<KernelModule>, Failure> {
-    let boot = modules::with_dependencies(&manifest.boot_modules, kernel, &BTreeSet::new())?;
+    // What a kernel has built in is there without a file: one manifest does for kernels that differ in that.
+    let in_files = |names: &[ModuleName]| -> Vec<ModuleName> {
+        names.iter().filter(|name| !kernel.profile.is_builtin(name)).cloned().collect()
+    };
+    let boot = modules::with_dependencies(&in_files(&manifest.boot_modules), kernel, &BTreeSet::new())?;
     let for_boot: BTreeSet<ModuleName> = boot.iter().map(|module| module.facts.name.clone()).collect();
-    let others = modules::with_dependencies(&manifest.modules, kernel, &for_boot)?;
+    let others = modules::with_dependencies(&in_files(&manifest.modules), kernel, &for_boot)?;
     for module in boot.iter().chain(&others) {
         modules::insert(tree, module.facts.path.clone(), module)?;
     }

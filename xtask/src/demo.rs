@@ -3,7 +3,6 @@
 //! Three extensions get in and three must not; what the booted machine says is held against that.
 
 mod expected;
-mod machine;
 mod node;
 mod registry;
 mod shell;
@@ -14,11 +13,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::inputs::Inputs;
+use crate::machine::Machine;
 use crate::programs::{Programs, Speed};
 use crate::progress::seconds;
 use crate::workspace::Workspace;
 use crate::{Error, inputs, packages, programs, steps};
-use machine::Machine;
 use registry::LocalRegistry;
 use shell::Shell;
 

@@ -118,6 +118,9 @@ pub enum Error {
     /// The demo did not show what it is there to show.
     #[error("the demo went wrong: {0}")]
     Demo(String),
+    /// A machine says something else than it should.
+    #[error("{0}")]
+    Machine(String),
     /// A measurement cannot be believed.
     #[error("the benchmark went wrong: {0}")]
     Bench(String),
@@ -194,6 +197,7 @@ impl Diagnose for Error {
             Error::Failed { .. }
             | Error::Boot { .. }
             | Error::Demo(_)
+            | Error::Machine(_)
             | Error::Bench(_)
             | Error::Differences(_) => Outcome::Refused,
             _ => Outcome::Unavailable,

@@ -11,6 +11,7 @@
 
 pub mod apt;
 pub mod bench;
+pub mod boots;
 pub mod cache;
 pub mod command;
 pub mod demo;
@@ -18,6 +19,7 @@ mod dependencies;
 pub mod error;
 pub mod fuzz;
 pub mod inputs;
+mod machine;
 pub mod npm;
 pub mod packages;
 pub mod programs;

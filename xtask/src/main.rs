@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use spec::Diagnose;
 use xtask::bench::Bench;
+use xtask::boots::{self, Selection};
 #[cfg(not(feature = "truth"))]
 use xtask::programs;
 use xtask::progress::size;
@@ -30,6 +31,7 @@ Chores:
   bench trust   measure believing, hashing and transfers, beside openssl and skopeo
   bench activate
                 measure laying extensions over a system, beside systemd-sysext, and boots with them
+  boots         boot media of many kinds, sound and damaged; --all for every kind, --only NAME for some
   fuzz          run every fuzz target for ten minutes, or for --seconds N
   help          print this
 
@@ -55,6 +57,10 @@ fn main() -> ExitCode {
             eprint!("{HELP}");
             ExitCode::from(2)
         }
+        ["boots", ref rest @ ..] => match Selection::parse(rest) {
+            Ok(selection) => boots::boots(&workspace, &selection),
+            Err(error) => misused(&error),
+        },
         ["fuzz", ref rest @ ..] => fuzz::fuzz(&workspace, rest),
         ["bench", ref rest @ ..] => match Bench::parse(rest) {
             Ok(bench) => bench.run(&workspace),

@@ -55,7 +55,7 @@ pub const TEST: &[Tool] = &[
     program("mksquashfs", "squashfs-tools"),
     program("minisign", "minisign"),
     program("modinfo", "kmod"),
-    program("mtype", "mtools"),
+    program("mcopy", "mtools"),
     program("objcopy", "binutils"),
     program("openssl", "openssl"),
     program("sqfstar", "squashfs-tools"),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use crate::boots::{self, Selection};
 use crate::inputs::Inputs;
 use crate::programs::{Programs, Speed};
 use crate::steps::Steps;
@@ -39,6 +40,7 @@ fn all(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
     steps.run("truth", || ask_kernels(&programs))?;
     steps.run("fuzzing", || fuzz::briefly(workspace))?;
     steps.run("demo", || demo::run(workspace, &inputs, &programs))?;
+    steps.run("boots", || boots::run(workspace, &inputs, &programs, &Selection::Usual))?;
     steps.run("documentation tests", || {
         command::run(&mut workspace.cargo(&[
             "test",

@@ -15,12 +15,30 @@ use crate::{Error, command};
 pub const FIRMWARE_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
+/// What starts a machine.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// UEFI, which finds everything on the image.
+    Uefi,
+    /// A legacy BIOS, and QEMU in the place of a boot loader.
+    Bios {
+        /// The kernel.
+        kernel: PathBuf,
+        /// Its initramfs.
+        initramfs: PathBuf,
+        /// Its command line.
+        arguments: String,
+    },
+}
+
 /// A line longer than this is passed on in pieces: a guest's output is not to be trusted.
 const LONGEST_LINE: u64 = 64 * 1024;
 
-/// An image to boot by UEFI, and where its console goes.
+/// An image to boot, and where its console goes.
 #[derive(Debug, Clone)]
 pub struct Vm {
+    /// What starts it.
+    pub start: Start,
     /// The ISO; only read.
     pub iso: PathBuf,
     /// A disk that the machine may write to.
@@ -46,12 +64,16 @@ impl Vm {
     fn qemu(&self) -> Command {
         let flash = |file: &str, rest: &str| format!("if=pflash,format=raw,file={file},{rest}");
         let disc = format!("if=none,id=disc,media=cdrom,format=raw,readonly=on,file={}", escaped(&self.iso));
-        let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024"]);
-        qemu.args(["-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]);
-        qemu.args(["-drive", &flash(FIRMWARE_CODE, "unit=0,readonly=on")]);
-        // Variables that the firmware writes go to a temporary file of QEMU's and vanish with it.
-        qemu.args(["-drive", &flash(FIRMWARE_VARIABLES, "unit=1,snapshot=on")]);
+        let mut qemu = match &self.start {
+            Start::Bios { kernel, initramfs, arguments } => direct(kernel, initramfs, arguments),
+            Start::Uefi => {
+                let mut qemu = emulated();
+                qemu.args(["-drive", &flash(FIRMWARE_CODE, "unit=0,readonly=on")]);
+                // Variables that the firmware writes go to a temporary file of QEMU's and vanish with it.
+                qemu.args(["-drive", &flash(FIRMWARE_VARIABLES, "unit=1,snapshot=on")]);
+                qemu
+            }
+        };
         qemu.args(["-device", "virtio-scsi-pci", "-drive", &disc, "-device", "scsi-cd,drive=disc"]);
         if let Some(disk) = &self.disk {
             qemu.args(["-drive", &format!("if=virtio,format=raw,file={}", escaped(disk))]);
@@ -62,10 +84,16 @@ impl Vm {
 
 /// QEMU with a kernel that it starts by itself, without firmware; one processor, emulated as in [`Vm`].
 pub(crate) fn direct(kernel: &Path, initramfs: &Path, arguments: &str) -> Command {
+    let mut qemu = emulated();
+    qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs).args(["-append", arguments]);
+    qemu
+}
+
+/// A machine with a serial console and nothing to start.
+fn emulated() -> Command {
     let mut qemu = Command::new("qemu-system-x86_64");
     qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024"]);
     qemu.args(["-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]);
-    qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs).args(["-append", arguments]);
     qemu
 }
 

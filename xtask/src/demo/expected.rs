@@ -3,9 +3,9 @@
 use spec::ReasonCode;
 use spec::status::{ExtensionStatus, State};
 
-use super::machine::Machine;
 use super::{FLIPPED, FOREIGN, GOOD, STRANGE};
 use crate::Error;
+use crate::machine::Machine;
 
 /// Holds the status and the trials against what the demo is there to show.
 pub(super) fn check(machine: &Machine) -> Result<(), Error> {

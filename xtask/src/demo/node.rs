@@ -5,11 +5,11 @@ use std::path::Path;
 
 use spec::status::{SetRole, State};
 
-use super::machine::Machine;
 use super::shell::{self, Shell};
 use super::{DIR, expected};
 use crate::Error;
 use crate::inputs::Inputs;
+use crate::machine::Machine;
 
 /// Label of the file system, as examples/demo/node.yaml has it.
 const LABEL: &str = "NODE";

@@ -10,7 +10,7 @@ use super::{BOOTED, LARGE, SMALL};
 use crate::inputs::Inputs;
 use crate::programs::Programs;
 use crate::progress::Task;
-use crate::vm::Vm;
+use crate::vm::{Start, Vm};
 use crate::{Error, cache, command};
 
 /// Boots of each machine; a boot takes half a minute.
@@ -105,7 +105,7 @@ impl Machine {
             let name = format!("{extensions}-{}-{images}-{number}", *content / 1_000_000);
             let task = Task::spin(format!("boot {name}"));
             let console = dir.join(format!("console-{name}.log"));
-            let vm = Vm { iso: iso.to_owned(), disk: None, console, limit: LIMIT };
+            let vm = Vm { start: Start::Uefi, iso: iso.to_owned(), disk: None, console, limit: LIMIT };
             let text = vm.boot(END, |_| {})?;
             let boot = Boot::of(&Timings::parse(&text)?, images)?;
             task.finish(&format!("{:.0} ms", boot.all));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use spec::status::Status;
 
 use crate::progress::seconds;
-use crate::vm::Vm;
+use crate::vm::{Start, Vm};
 use crate::{Error, serial};
 
 /// Lines that `examples/base-debian` prints around its reports.
@@ -16,11 +16,11 @@ const STATUS: [&str; 2] = ["TENON STATUS BEGIN", "TENON STATUS END"];
 const CHECKS: [&str; 2] = ["TENON CHECKS BEGIN", "TENON CHECKS END"];
 
 /// Emulated, on a busy machine; a quiet one boots in a tenth of it.
-const LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// What a machine said on its console.
 #[derive(Debug)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// The status as the machine printed it.
     pub status_json: String,
     /// The same, read.
@@ -31,7 +31,7 @@ pub(super) struct Machine {
 
 /// A command that ran in the machine.
 #[derive(Debug, Deserialize)]
-pub(super) struct Check {
+pub(crate) struct Check {
     /// Its exit code.
     pub exit: i32,
     /// The first line or so of what it printed.
@@ -39,28 +39,34 @@ pub(super) struct Check {
 }
 
 impl Machine {
-    /// Boots the medium, perhaps with a disk that is written to, and listens until the machine has said everything.
-    pub(super) fn boot(iso: &Path, console: &Path, disk: Option<&Path>) -> Result<Machine, Error> {
+    /// Boots the medium by UEFI, perhaps with a disk that is written to, and listens until the machine has said everything.
+    pub(crate) fn boot(iso: &Path, console: &Path, disk: Option<&Path>) -> Result<Machine, Error> {
         let started = Instant::now();
         let vm = Vm {
+            start: Start::Uefi,
             iso: iso.to_owned(),
             console: console.to_owned(),
             disk: disk.map(Path::to_owned),
             limit: LIMIT,
         };
+        Machine::listen(&vm, |said| eprintln!("  {:>6}  {said}", seconds(started.elapsed())))
+    }
+
+    /// Boots, and listens until the machine has said everything; `on_line` hears what the boot program says.
+    pub(crate) fn listen(vm: &Vm, mut on_line: impl FnMut(&str)) -> Result<Machine, Error> {
         let text = vm.boot(CHECKS[1], |line| {
             if let Some((_, said)) = line.split_once("tenon: ") {
-                eprintln!("  {:>6}  {said}", seconds(started.elapsed()));
+                on_line(said);
             }
         })?;
         let part = |[begin, end]: [&str; 2]| {
             serial::between(&text, begin, end)
-                .ok_or_else(|| Error::Demo(format!("the console has no {begin}")))
+                .ok_or_else(|| Error::Machine(format!("the console has no {begin}")))
         };
         let unreadable = |what: &str| {
             let what = what.to_owned();
             move |error: serde_json::Error| {
-                Error::Demo(format!("the machine's {what} cannot be read: {error}"))
+                Error::Machine(format!("the machine's {what} cannot be read: {error}"))
             }
         };
         let status_json = part(STATUS)?;
@@ -70,7 +76,7 @@ impl Machine {
     }
 
     /// The trials for a person.
-    pub(super) fn trials(&self) -> String {
+    pub(crate) fn trials(&self) -> String {
         let mut text = String::from("TRIED IN THE MACHINE      EXIT  OUTPUT\n");
         for (name, check) in &self.checks {
             let output: String = check.output.chars().take(90).collect();
