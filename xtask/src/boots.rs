@@ -18,8 +18,11 @@ use crate::progress::seconds;
 use crate::vm::Vm;
 use crate::workspace::Workspace;
 use crate::{Error, inputs, packages, programs, steps};
-use case::{Case, Expected, Kernel};
-use workshop::Workshop;
+use case::{Case, Expected};
+
+pub(crate) use case::Kernel;
+pub(crate) use medium::without_firmware;
+pub(crate) use workshop::Workshop;
 
 /// The last words of the boot program before the machine starts again.
 const GIVES_UP: &str = "starting again in 10 s";
@@ -72,7 +75,8 @@ pub fn boots(workspace: &Workspace, selection: &Selection) -> ExitCode {
     }
 }
 
-fn prepared(workspace: &Workspace) -> Result<(Inputs, Programs), Error> {
+/// What all boots are made with.
+pub(crate) fn prepared(workspace: &Workspace) -> Result<(Inputs, Programs), Error> {
     packages::ensure(&[packages::DEMO, packages::TEST])?;
     let inputs = inputs::prepare(workspace)?;
     Ok((inputs, programs::build(workspace, Speed::Tests)?))
@@ -89,7 +93,7 @@ pub fn run(
     selection: &Selection,
 ) -> Result<(), Error> {
     let cases = selection.cases();
-    let workshop = Workshop::open(workspace, inputs, programs)?;
+    let workshop = Workshop::open(workspace, "boots", inputs, programs)?;
     for (kernel, extensions) in wanted(&cases) {
         eprintln!("  building {} extensions for {kernel:?}", extensions.len());
         workshop.stock(kernel, &extensions)?;

@@ -22,6 +22,7 @@ pub mod inputs;
 mod machine;
 pub mod npm;
 pub mod packages;
+pub mod powercut;
 pub mod programs;
 pub mod progress;
 pub mod record;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use spec::status::Status;
 
 use crate::progress::seconds;
-use crate::vm::{Start, Vm};
+use crate::vm::{Disk, Start, Vm};
 use crate::{Error, serial};
 
 /// Lines that `examples/base-debian` prints around its reports.
@@ -46,7 +46,7 @@ impl Machine {
             start: Start::Uefi,
             iso: iso.to_owned(),
             console: console.to_owned(),
-            disk: disk.map(Path::to_owned),
+            disk: disk.map(|file| Disk::File(file.to_owned())),
             limit: LIMIT,
         };
         Machine::listen(&vm, |said| eprintln!("  {:>6}  {said}", seconds(started.elapsed())))

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use spec::Diagnose;
 use xtask::bench::Bench;
 use xtask::boots::{self, Selection};
+use xtask::powercut::PowerCut;
 #[cfg(not(feature = "truth"))]
 use xtask::programs;
 use xtask::progress::size;
@@ -32,6 +33,7 @@ Chores:
   bench activate
                 measure laying extensions over a system, beside systemd-sysext, and boots with them
   boots         boot media of many kinds, sound and damaged; --all for every kind, --only NAME for some
+  powercut      cut the power of a machine that works on its disk, a thousand times; takes --cuts N and --seed N
   fuzz          run every fuzz target for ten minutes, or for --seconds N
   help          print this
 
@@ -59,6 +61,10 @@ fn main() -> ExitCode {
         }
         ["boots", ref rest @ ..] => match Selection::parse(rest) {
             Ok(selection) => boots::boots(&workspace, &selection),
+            Err(error) => misused(&error),
+        },
+        ["powercut", ref rest @ ..] => match PowerCut::parse(rest) {
+            Ok(asked) => asked.start(&workspace),
             Err(error) => misused(&error),
         },
         ["fuzz", ref rest @ ..] => fuzz::fuzz(&workspace, rest),

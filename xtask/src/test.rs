@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 
 use crate::boots::{self, Selection};
 use crate::inputs::Inputs;
+use crate::powercut::PowerCut;
 use crate::programs::{Programs, Speed};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
@@ -41,6 +42,7 @@ fn all(steps: &mut Steps, workspace: &Workspace) -> Result<(), Error> {
     steps.run("fuzzing", || fuzz::briefly(workspace))?;
     steps.run("demo", || demo::run(workspace, &inputs, &programs))?;
     steps.run("boots", || boots::run(workspace, &inputs, &programs, &Selection::Usual))?;
+    steps.run("power cuts", || PowerCut::TEST.run(workspace, &inputs, &programs, 0, &mut |_| Ok(())))?;
     steps.run("documentation tests", || {
         command::run(&mut workspace.cargo(&[
             "test",

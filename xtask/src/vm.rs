@@ -31,6 +31,15 @@ pub enum Start {
     },
 }
 
+/// A disk that a machine may write to.
+#[derive(Debug, Clone)]
+pub enum Disk {
+    /// A file with its content.
+    File(PathBuf),
+    /// A server of the NBD protocol, at a socket.
+    Nbd(PathBuf),
+}
+
 /// A line longer than this is passed on in pieces: a guest's output is not to be trusted.
 const LONGEST_LINE: u64 = 64 * 1024;
 
@@ -42,7 +51,7 @@ pub struct Vm {
     /// The ISO; only read.
     pub iso: PathBuf,
     /// A disk that the machine may write to.
-    pub disk: Option<PathBuf>,
+    pub disk: Option<Disk>,
     /// Takes everything that the machine prints.
     pub console: PathBuf,
     /// When to give up.
@@ -75,9 +84,17 @@ impl Vm {
             }
         };
         qemu.args(["-device", "virtio-scsi-pci", "-drive", &disc, "-device", "scsi-cd,drive=disc"]);
-        if let Some(disk) = &self.disk {
-            qemu.args(["-drive", &format!("if=virtio,format=raw,file={}", escaped(disk))]);
-        }
+        match &self.disk {
+            None => &mut qemu,
+            Some(Disk::File(file)) => {
+                qemu.args(["-drive", &format!("if=virtio,format=raw,file={}", escaped(file))])
+            }
+            Some(Disk::Nbd(socket)) => {
+                let server =
+                    format!("driver=nbd,node-name=disk,server.type=unix,server.path={}", escaped(socket));
+                qemu.args(["-blockdev", &server, "-device", "virtio-blk-pci,drive=disk"])
+            }
+        };
         qemu
     }
 }

@@ -25,7 +25,7 @@ pub(super) mod bad {
 
 /// A kernel of the inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kernel {
+pub(crate) enum Kernel {
     /// Debian's 6.1: virtio as modules, overlays by mount(2), modules that are not compressed.
     Six1,
     /// Debian's 6.12: virtio built in, compressed modules.

@@ -44,9 +44,14 @@ pub(super) fn damage(workshop: &Workshop<'_>, case: &Case, iso: &Path) -> Result
 
 /// What starts the machine of the case.
 pub(super) fn start(workshop: &Workshop<'_>, case: &Case, iso: &Path) -> Result<Start, Error> {
-    if case.firmware == Firmware::Uefi {
-        return Ok(Start::Uefi);
+    match case.firmware {
+        Firmware::Uefi => Ok(Start::Uefi),
+        Firmware::Bios => without_firmware(workshop, iso),
     }
+}
+
+/// Takes kernel, initramfs and command line out of a medium, for QEMU to start them.
+pub(crate) fn without_firmware(workshop: &Workshop<'_>, iso: &Path) -> Result<Start, Error> {
     let partition = find(&read_medium(iso)?, is_fat)
         .ok_or_else(|| Error::Machine(format!("{} has no EFI system partition", iso.display())))?;
     let [uki, kernel, initramfs, arguments] =
@@ -63,7 +68,7 @@ pub(super) fn start(workshop: &Workshop<'_>, case: &Case, iso: &Path) -> Result<
     for (section, file) in [(".linux", &kernel), (".initrd", &initramfs), (".cmdline", &arguments)] {
         objcopy.arg("--dump-section").arg(format!("{section}={}", file.display()));
     }
-    command::run(objcopy.arg(&uki).arg("/dev/null"))?;
+    command::run(objcopy.arg(&uki).arg(workshop.path("copy.efi")))?;
     let text = fs::read_to_string(&arguments).map_err(Error::file("read", &arguments))?;
     Ok(Start::Bios { kernel, initramfs, arguments: text.trim_end_matches('\0').trim().to_owned() })
 }

@@ -18,7 +18,7 @@ const LARGE_SIZE: usize = 1 << 20;
 
 /// What the matrix is made with, and where.
 #[derive(Debug)]
-pub(super) struct Workshop<'a> {
+pub(crate) struct Workshop<'a> {
     root: PathBuf,
     dir: PathBuf,
     inputs: &'a Inputs,
@@ -26,13 +26,14 @@ pub(super) struct Workshop<'a> {
 }
 
 impl<'a> Workshop<'a> {
-    /// An empty one, with keys and a trust policy.
-    pub(super) fn open(
+    /// An empty one below `target/`, with keys and a trust policy.
+    pub(crate) fn open(
         workspace: &Workspace,
+        name: &str,
         inputs: &'a Inputs,
         programs: &'a Programs,
     ) -> Result<Workshop<'a>, Error> {
-        let dir = workspace.target().join("boots");
+        let dir = workspace.target().join(name);
         if dir.exists() {
             fs::remove_dir_all(&dir).map_err(Error::file("empty", &dir))?;
         }
@@ -54,12 +55,12 @@ impl<'a> Workshop<'a> {
     }
 
     /// A path in the workshop.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
     /// Builds the base of a kernel, and the extensions that are asked for on it.
-    pub(super) fn stock(&self, kernel: Kernel, extensions: &BTreeSet<&str>) -> Result<(), Error> {
+    pub(crate) fn stock(&self, kernel: Kernel, extensions: &BTreeSet<&str>) -> Result<(), Error> {
         let manifest = self.root.join("examples/base-debian/base.yaml").display().to_string();
         let (tree, base) = (self.kernel(kernel).display().to_string(), base(kernel));
         self.extbuild(&["base", &manifest, "--kernel", &tree, "--source-dir", "sources", "-o", base])?;
@@ -121,23 +122,34 @@ impl<'a> Workshop<'a> {
     /// Composes the medium of a case.
     pub(super) fn compose(&self, case: &Case) -> Result<PathBuf, Error> {
         let extensions: String = case.extensions.iter().map(|name| wanted(name, case.required)).collect();
+        let images = match case.images {
+            Images::Copy => "tenon.images=copy",
+            Images::Verity => "tenon.images=verity",
+        };
+        self.compose_medium(case.name, case.kernel, &extensions, images)
+    }
+
+    /// Composes a medium with the extensions of such a list, and more arguments for the kernel.
+    pub(crate) fn compose_medium(
+        &self,
+        name: &str,
+        kernel: Kernel,
+        extensions: &str,
+        arguments: &str,
+    ) -> Result<PathBuf, Error> {
         let list = if extensions.is_empty() { " []\n".to_owned() } else { format!("\n{extensions}") };
         let config = format!("apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions:{list}");
-        let images = match case.images {
-            Images::Copy => "copy",
-            Images::Verity => "verity",
-        };
         let schematic = format!(
             "apiVersion: v1alpha1\nkind: Schematic\nbase: {}\nmachineConfig: machine.yaml\ntrust: trust.yaml\n\
-             extensions: oci:{}\nkernelArgs: [console=ttyS0, demo.report, tenon.images={images}]\n",
-            base(case.kernel),
-            store(case.kernel)
+             extensions: oci:{}\nkernelArgs: [console=ttyS0, demo.report, {arguments}]\n",
+            base(kernel),
+            store(kernel)
         );
         for (file, text) in [("machine.yaml", config), ("schematic.yaml", schematic)] {
             let path = self.path(file);
             fs::write(&path, text).map_err(Error::file("write", &path))?;
         }
-        let iso = self.path(&format!("{}.iso", case.name));
+        let iso = self.path(&format!("{name}.iso"));
         let mut compose = Command::new(&self.programs.extfactory);
         compose.args(["compose", "schematic.yaml", "-o"]).arg(&iso);
         compose.arg("--runtime").arg(&self.programs.extruntime).arg("--stub").arg(self.inputs.stub());

@@ -13,8 +13,8 @@ use crate::machine::Machine;
 
 /// Label of the file system, as examples/demo/node.yaml has it.
 const LABEL: &str = "NODE";
-/// Makes examples/base-debian confirm the set that runs.
-const CONFIRM: &str = "confirm";
+/// What examples/base-debian does at each boot, and here that is to confirm the set that runs.
+const ON_BOOT: (&str, &str) = ("on-boot", "/run/tenon/extruntime confirm\n");
 /// What is staged; the medium has others.
 const STAGED: &str = "realtek-firmware";
 
@@ -53,7 +53,8 @@ fn staged(shell: &Shell, dir: &Path, name: &str, confirm: bool) -> Result<std::p
     let state = content.join("tenon");
     fs::create_dir_all(&state).map_err(Error::file("create", &state))?;
     if confirm {
-        fs::write(content.join(CONFIRM), "").map_err(Error::file("write", &content))?;
+        let (name, text) = ON_BOOT;
+        fs::write(content.join(name), text).map_err(Error::file("write", &content))?;
     }
     shell.extruntime(&[
         "stage",
