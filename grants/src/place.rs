@@ -199,10 +199,7 @@ pub(crate) fn of(path: &TreePath) -> Option<Found<'_>> {
     if parts.contains(&PREFERRED_LIBRARIES) || is_run_by_python(&parts) {
         return Some(Found { reader: Hooks, below: Vec::new() });
     }
-    PLACES.iter().find_map(|(place, reader)| {
-        let below = strip(&parts, place)?;
-        Some(Found { reader: *reader, below: below.to_vec() })
-    })
+    PLACES.iter().find_map(|(place, reader)| Some(Found { reader: *reader, below: below(path, place)? }))
 }
 
 /// Every Python program runs these as it starts (Python, library/site).
@@ -223,8 +220,7 @@ pub(crate) fn holds_one(path: &TreePath) -> bool {
 
 /// Where the kernel looks for firmware (drivers/base/firmware_loader/main.c, `fw_path`), as far as extensions have it.
 pub(crate) fn is_firmware(path: &TreePath) -> bool {
-    let parts: Vec<&str> = path.components().collect();
-    strip(&parts, "/usr/lib/firmware").is_some_and(|below| !below.is_empty())
+    below(path, "/usr/lib/firmware").is_some_and(|below| !below.is_empty())
 }
 
 /// The unit that a link among units is for: an alias, or one that another unit pulls in (systemd.unit(5), "[Install]").
@@ -238,10 +234,15 @@ pub(crate) fn enabled_unit<'p>(path: &'p TreePath, found: &Found<'p>) -> Option<
     }
 }
 
-fn strip<'s, 'p>(parts: &'s [&'p str], place: &str) -> Option<&'s [&'p str]> {
-    let place = || place.split('/').skip(1);
-    let (head, below) = parts.split_at_checked(place().count())?;
-    head.iter().copied().eq(place()).then_some(below)
+/// The parts of a path below a place, if it is there. Every file of an image is asked about every place, and a path is
+/// written in one way only, so texts are compared first.
+fn below<'p>(path: &'p TreePath, place: &str) -> Option<Vec<&'p str>> {
+    let rest = path.as_str().strip_prefix(place)?;
+    match rest.strip_prefix('/') {
+        Some(below) => Some(below.split('/').collect()),
+        None if rest.is_empty() => Some(Vec::new()),
+        None => None,
+    }
 }
 
 #[cfg(test)]
@@ -262,6 +263,9 @@ mod tests {
         assert_eq!(reader("/usr/etc/ld.so.conf.d/a.conf"), Some(Linker));
         assert_eq!(reader("/usr/etc/passwd"), Some(Hooks));
         assert_eq!(reader("/usr/bin/x"), None);
+        let parts = |path: &str| of(&path.parse().unwrap()).map(|found| found.below.join(" "));
+        assert_eq!(parts("/usr/etc/cni/net.d/10.conf").as_deref(), Some("net.d 10.conf"));
+        assert_eq!(parts("/usr/lib/ld.so.conf").as_deref(), Some(""));
     }
 
     #[test]
