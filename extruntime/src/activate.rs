@@ -65,7 +65,7 @@ pub(crate) fn activate(request: &Request, clock: &Clock) -> Result<Status, Activ
         status::leave(&status, &Log::none());
         return Ok(status);
     };
-    let grounds = clock.time("read config and policy", || {
+    let grounds = clock.time("read config, policy and store", || {
         let config = grounds::read_config(&offer.config)?;
         let places = grounds::places(offer, &request.trust);
         grounds::gather(config, &places, Arc::clone(&known.facts)).map_err(ActivateError::from)

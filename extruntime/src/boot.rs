@@ -175,10 +175,11 @@ struct Attempt {
 impl Attempt {
     fn at(chosen: &Chosen, facts: &Arc<BaseFacts>, means: &Means, clock: &Clock) -> Attempt {
         let Some(offer) = &chosen.offer else { return Attempt::none() };
-        let (config, mut notes) = grounds::machine_config(&offer.config);
+        let read = || grounds::machine_config(&offer.config);
+        let (config, mut notes) = clock.time("read the machine config", read);
         let places = grounds::places(offer, Path::new(initramfs::TRUST));
         let gathered = || grounds::gather(config, &places, Arc::clone(facts));
-        match clock.time("read config and policy", gathered) {
+        match clock.time("read policy and store", gathered) {
             Ok(grounds) => {
                 notes.extend_from_slice(grounds.trust.notes());
                 let open = |image: Unopened<'_>| Layer::extension(&image, means, clock);
