@@ -35,7 +35,8 @@ pub(crate) fn make_cache(directories: &[TreePath]) -> Result<(), String> {
     let takes_part = fs::read_link(LOOKED_FOR).is_ok_and(|to| to == Path::new(CACHE));
     let program = PROGRAMS.into_iter().find(|program| Path::new(program).is_file());
     match (takes_part, program) {
-        (false, _) if directories.is_empty() => Ok(()),
+        // What is in the usual directories is found without a cache.
+        (false, _) | (_, None) if directories.is_empty() => Ok(()),
         (false, _) => Err(format!("{LOOKED_FOR} is no link to {CACHE}")),
         (true, None) => Err("the base has no ldconfig".to_owned()),
         (true, Some(program)) => {

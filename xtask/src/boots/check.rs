@@ -66,8 +66,8 @@ fn not_active(extension: &ExtensionStatus, is_unreadable: bool, machine: &Machin
     }
     let Some(check) = machine.checks.get(name) else { return Some(format!("{name} was not tried")) };
     let holds = match is_unreadable {
-        // EIO as busybox says it. Whatever else is said, no other bytes were read.
-        true => check.exit != 0 && check.output.contains("I/O error"),
+        // EIO, and no other bytes.
+        true => check.exit != 0 && check.output.contains("Input/output error"),
         false => check.exit == 0 && check.output.starts_with(&workshop::sum(name)),
     };
     (!holds).then(|| format!("its file is not what it should be: {check:?}"))
