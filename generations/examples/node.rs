@@ -53,7 +53,7 @@ fn base() -> Result<BaseIdentity, Box<dyn Error>> {
         version: "12.0.0".parse()?,
         kernel: "6.1.0-56-cloud-amd64".parse()?,
         build_id: None,
-        root: Digest::of(b"root"),
+        facts: Digest::of(b"facts"),
     })
 }
 

@@ -284,7 +284,7 @@ mod tests {
             version: "12.0.0".parse().unwrap(),
             kernel: "6.1.0".parse().unwrap(),
             build_id: None,
-            root: Digest::of(b"root"),
+            facts: Digest::of(b"facts"),
         };
         let manifest = Digest::of(b"manifest");
         let member =

@@ -190,3 +190,19 @@ fn a_base_that_runs_alone_finds_its_modules_by_itself() {
     assert!(modprobe("devname:loop-control").contains("/loop.ko"));
     assert_eq!(modprobe("ext4"), "builtin ext4");
 }
+
+/// Debian builds virtio into 6.12 and not into 6.1; one manifest does for both.
+#[test]
+fn a_module_that_is_built_in_needs_no_file() {
+    for (kernel, is_file) in [("kernel", true), ("other-kernel", false)] {
+        let context = with_base(kernel);
+        let manifest = std::fs::read_to_string(context.dir().join("base.yaml")).unwrap();
+        context.write("base.yaml", manifest.replace("[loop]", "[loop, virtio_pci]"));
+        let kernel = inputs().join(kernel).display().to_string();
+        context.extbuild(&["base", "base.yaml", "--kernel", &kernel, "-o", "base"]).ok();
+        let json = std::fs::read(context.dir().join("base/base.json")).unwrap();
+        let description: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let boots_with = |name: &str| description["bootModules"].as_array().unwrap().contains(&name.into());
+        assert!(boots_with("loop") && boots_with("virtio_pci") == is_file, "{description}");
+    }
+}

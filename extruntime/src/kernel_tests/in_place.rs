@@ -19,10 +19,10 @@ use crate::activate::{ActivateError, Request, Source, activate, deactivate};
 use crate::activation::Present;
 use crate::clock::Clock;
 use crate::held::Way;
-use crate::mounts;
 use crate::node::{self, Staged};
 use crate::offer::Offer;
 use crate::owner::{Owner, Subject, owners};
+use crate::{base, identity, mounts};
 
 /// A system with a root of its own, and what it could run.
 struct System {
@@ -431,4 +431,19 @@ fn going_back_takes_no_revocation_away() {
     let refused = system.stage(&["tool"]);
     assert_eq!((staged, refused.generation), (Generation::new(3), None), "set 3 knows it too");
     assert_eq!(refused.status.extensions[0].reasons[0].code, ReasonCode::DigestDenied);
+}
+
+/// A set that is staged on the system itself is for the same base as one that is staged for the base that the boot describes.
+#[test]
+fn a_system_knows_itself_with_and_without_a_description() {
+    if !alone("in_place::a_system_knows_itself_with_and_without_a_description") {
+        return;
+    }
+    let system = System::new();
+    let known = system.as_base().look(&Present::now()).unwrap();
+    let described = base::parse(&system.path("tenon/base.json")).unwrap();
+    assert!(known.description.is_none());
+    let at_boot = identity::of(Some(&described), &known.facts);
+    assert_eq!(known.identity().difference(&at_boot), None);
+    assert_eq!(at_boot.name.as_str(), "demo");
 }

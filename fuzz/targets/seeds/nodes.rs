@@ -32,7 +32,7 @@ fn document() -> Result<Vec<u8>, Box<dyn Error>> {
         version: "12.0.0".parse()?,
         kernel: "6.1.0-56-cloud-amd64".parse()?,
         build_id: Some("7f76f39f".parse()?),
-        root: Digest::of(b"a root image"),
+        facts: Digest::of(b"facts"),
     };
     let file = set::SetFile { path: "trust/policy.yaml".parse()?, digest: Digest::of(b"a policy"), size: 8 };
     let set = Set {

@@ -67,7 +67,7 @@ pub(crate) fn base() -> BaseIdentity {
         version: "12.0.0".parse().unwrap(),
         kernel: "6.1.0-56-cloud-amd64".parse().unwrap(),
         build_id: Some("7f76f39f".parse().unwrap()),
-        root: Digest::of(b"root"),
+        facts: Digest::of(b"facts"),
     }
 }
 

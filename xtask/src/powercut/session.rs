@@ -134,13 +134,19 @@ pub(super) fn record(
     let socket = workshop.path("disk.socket");
     let _ = fs::remove_file(&socket);
     let recorder = Recorder::serve(base.clone(), &socket).map_err(Error::file("listen at", &socket))?;
+    let next = before.next();
     let mut states = vec![(0, before)];
     let said = medium.boot(Disk::Nbd(socket), &workshop.path("session.log"), |line| {
         if let Some(state) = json(line, STATE) {
             states.push((recorder.count(), state));
         }
     })?;
-    active(&said)?;
+    match active(&said)? {
+        ran if ran == next => {}
+        ran => {
+            return Err(Error::Machine(format!("the machine runs set {ran}, and {next} was the next one")));
+        }
+    }
     Ok(Session { base, requests: recorder.requests(), states })
 }
 
