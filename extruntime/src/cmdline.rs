@@ -81,7 +81,7 @@ impl Arguments {
 
 /// Words between white space; double quotes keep a word together and vanish, as in the kernel's `next_arg`
 /// (lib/cmdline.c). After `--` all words are init's.
-fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     let mut quoted = false;
     let split = text.split(|c: char| {
         quoted ^= c == '"';

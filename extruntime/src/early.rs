@@ -1,5 +1,6 @@
 //! The first steps of `/init`: kernel file systems, standard streams, modules.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use spec::boot::initramfs;
 
 use crate::cannot::{Cannot, cannot};
 use crate::log::Log;
+use crate::module_parameters::ModuleParameters;
 use crate::mounts;
 
 /// Mounts `/proc`, `/sys`, `/dev` and `/run`; flags as systemd and dracut have them. And securityfs, which says what
@@ -38,17 +40,20 @@ pub(crate) fn take_console() -> Result<(), Cannot> {
 /// Loads the modules that reaching the medium needs. One that does not load is reported and passed over: not every
 /// machine has the device, and if it was needed, the search for the medium says so.
 pub(crate) fn load_modules(names: &[ModuleName], log: &Log) {
+    let said = ModuleParameters::running();
     for name in names {
-        if let Err(error) = load(&Path::new(initramfs::MODULES).join(format!("{name}.ko"))) {
+        let file = Path::new(initramfs::MODULES).join(format!("{name}.ko"));
+        if let Err(error) = load(&file, &said.after("", name)) {
             log.say(&format!("warning: {}", spec::sentence(&error)));
         }
     }
 }
 
-fn load(path: &Path) -> Result<(), Cannot> {
+fn load(path: &Path, parameters: &str) -> Result<(), Cannot> {
     let failed = |error: std::io::Error| cannot("load the module", path.display())(error);
     let file = File::open(path).map_err(failed)?;
-    match finit_module(&file, c"", 0) {
+    let parameters = CString::new(parameters).map_err(|error| failed(error.into()))?;
+    match finit_module(&file, &parameters, 0) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(failed(error.into())),
     }

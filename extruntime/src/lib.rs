@@ -40,6 +40,7 @@ mod linker;
 mod log;
 mod medium;
 mod metrics;
+mod module_parameters;
 mod modules;
 mod mounts;
 mod node;

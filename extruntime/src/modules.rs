@@ -10,6 +10,7 @@ use spec::TreePath;
 use spec::status::ModuleStatus;
 
 use crate::activation::Loadable;
+use crate::module_parameters::ModuleParameters;
 
 /// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h): the kernel is to decompress the file, if it can
 /// (CONFIG_MODULE_DECOMPRESS, since Linux 5.17).
@@ -28,7 +29,8 @@ pub(crate) struct Answer<'a> {
 /// Loads modules in order from the system at `root`. One that does not load is told of, and those after it are tried.
 pub(crate) fn load<'a>(modules: &'a [Loadable], root: &Path) -> Vec<Answer<'a>> {
     let _firmware = (!modules.is_empty()).then(|| FirmwareOf::root(root));
-    modules.iter().map(|module| Answer { asked: module, status: load_one(module, root) }).collect()
+    let said = ModuleParameters::running();
+    modules.iter().map(|module| Answer { asked: module, status: load_one(module, &said, root) }).collect()
 }
 
 /// Makes the kernel look for firmware in a root that is not its own, until this is dropped.
@@ -55,10 +57,11 @@ impl Drop for FirmwareOf {
     }
 }
 
-fn load_one(module: &Loadable, root: &Path) -> ModuleStatus {
+fn load_one(module: &Loadable, said: &ModuleParameters, root: &Path) -> ModuleStatus {
     let Loadable { name, path, parameters, .. } = module;
+    let parameters = said.after(parameters, name);
     let answer = open(root, path).and_then(|file| {
-        let parameters = CString::new(parameters.as_str()).map_err(|_| Errno::INVAL)?;
+        let parameters = CString::new(parameters.as_bytes()).map_err(|_| Errno::INVAL)?;
         let flags = if path.as_str().ends_with(".ko") { 0 } else { COMPRESSED };
         finit_module(&file, &parameters, flags)
     });
@@ -66,7 +69,7 @@ fn load_one(module: &Loadable, root: &Path) -> ModuleStatus {
         Ok(()) | Err(Errno::EXIST) => None,
         Err(errno) => Some(sentence(errno)),
     };
-    ModuleStatus { name: name.clone(), parameters: parameters.clone(), error }
+    ModuleStatus { name: name.clone(), parameters, error }
 }
 
 fn open(root: &Path, path: &TreePath) -> Result<File, Errno> {

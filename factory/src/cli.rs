@@ -12,7 +12,7 @@ use signing::{Moment, Occasion, Signer};
 use spec::{Diagnose, Outcome};
 use terminal::{Failure, Generate, Progress, Table};
 
-use crate::{Composed, Inputs, Plan, Selected, Step, signature};
+use crate::{Composed, Inputs, Plan, SecureBoot, Selected, Step, signature};
 
 /// Where Debian's package systemd-boot-efi has the stub.
 const DEBIAN_STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
@@ -52,6 +52,12 @@ struct ComposeArgs {
     /// systemd's UEFI stub
     #[arg(long, value_name = "FILE", default_value = DEBIAN_STUB)]
     stub: PathBuf,
+    /// Sign the kernel for UEFI Secure Boot with this private key (PEM), by sbsign
+    #[arg(long, value_name = "FILE", requires = "secure_boot_cert", help_heading = "Secure Boot")]
+    secure_boot_key: Option<PathBuf>,
+    /// The certificate of that key (PEM), which the machines have in db
+    #[arg(long, value_name = "FILE", requires = "secure_boot_key", help_heading = "Secure Boot")]
+    secure_boot_cert: Option<PathBuf>,
     /// The date of all files on the medium, in seconds since 1970
     #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS", default_value_t = EARLIEST)]
     epoch: u32,
@@ -93,13 +99,19 @@ pub fn run() -> ExitCode {
 }
 
 fn compose(args: ComposeArgs) -> Result<(), Failure> {
-    let ComposeArgs { schematic, output, config_patch, runtime, stub, epoch, strict, dry_run, json, signer } =
+    let ComposeArgs { schematic, output, config_patch, runtime, stub, epoch, strict, dry_run, json, .. } =
         args;
+    let secure_boot = args.secure_boot_key.zip(args.secure_boot_cert);
+    let secure_boot = secure_boot.map(|(key, certificate)| SecureBoot { key, certificate });
+    if let Some(SecureBoot { key, .. }) = &secure_boot {
+        signer::key_file::check_secret(key)?;
+    }
     let inputs = Inputs {
         schematic,
         patches: config_patch.into_iter().map(|patch| patch.0).collect(),
         runtime: runtime.map_or_else(runtime_beside_us, Ok)?,
         stub,
+        secure_boot,
         output: output.unwrap_or_default(),
         occasion: Moment::of(SystemTime::now()).map_or(Occasion::Boot(None), Occasion::Online),
     };
@@ -121,7 +133,7 @@ fn compose(args: ComposeArgs) -> Result<(), Failure> {
         };
     }
     let output = Output { plan, path: inputs.output, epoch, json };
-    match signer.chosen() {
+    match args.signer.chosen() {
         // Who signs is found out first: a wrong passphrase is better known before all the work.
         Some(signer) => with_signer(signer, output),
         None => output.write(),

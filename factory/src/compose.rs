@@ -13,6 +13,7 @@ use crate::error::ComposeError;
 use crate::inputs::{self, Inputs};
 use crate::iso::{self, Source};
 use crate::plan::{Plan, on_medium};
+use crate::secure_boot::SecureBoot;
 use crate::{esp, initramfs};
 
 /// A medium that was written.
@@ -37,6 +38,8 @@ pub enum Step {
     PackInitramfs,
     /// Making the unified kernel image and its partition.
     LinkKernel,
+    /// Signing it for Secure Boot.
+    SignKernel,
     /// Copying the extensions that were chosen.
     CopyExtensions,
     /// Writing the ISO image.
@@ -46,7 +49,8 @@ pub enum Step {
 /// Composes a bootable ISO image.
 ///
 /// The output appears whole under its name or not at all; what was there before stays until then. Equal inputs and an
-/// equal `epoch` (seconds since 1970, UTC; dates the files of the medium) give equal bytes.
+/// equal `epoch` (seconds since 1970, UTC; dates the files of the medium) give equal bytes, but for a signature for Secure
+/// Boot, which says when it was made.
 pub fn compose(
     inputs: &Inputs,
     epoch: u32,
@@ -59,7 +63,8 @@ pub fn compose(
 
 /// The output replaces a regular file or nothing: never a device, and never what it is made from.
 fn check_output(inputs: &Inputs) -> Result<(), ComposeError> {
-    let Inputs { schematic, patches, runtime, stub, output, occasion: _ } = inputs;
+    let Inputs { schematic, patches, runtime, stub, secure_boot, output, occasion: _ } = inputs;
+    let keys = secure_boot.iter().flat_map(|SecureBoot { key, certificate }| [key, certificate]);
     let refuse = |why| Err(ComposeError::Output { path: output.clone(), why });
     match fs::symlink_metadata(output) {
         Err(_) => return Ok(()),
@@ -70,8 +75,8 @@ fn check_output(inputs: &Inputs) -> Result<(), ComposeError> {
         (Ok(input), Ok(output)) => input == output,
         _ => false,
     };
-    match [schematic, runtime, stub].into_iter().chain(patches).any(same) || inputs::names(schematic, output)?
-    {
+    let mut inputs = [schematic, runtime, stub].into_iter().chain(patches).chain(keys);
+    match inputs.any(same) || inputs::names(schematic, output)? {
         true => refuse("is an input of this image"),
         false => Ok(()),
     }
@@ -94,7 +99,11 @@ pub fn write(
     progress(Step::PackInitramfs);
     let initramfs = initramfs::pack(&plan.initramfs).map_err(ComposeError::Initramfs)?;
     progress(Step::LinkKernel);
-    let kernel = plan.link(&initramfs)?;
+    let mut kernel = plan.link(&initramfs)?;
+    if let Some(secure_boot) = &plan.secure_boot {
+        progress(Step::SignKernel);
+        kernel = secure_boot.sign(&kernel, stage.directory.path()).map_err(ComposeError::SecureBoot)?;
+    }
     let partition = esp::image(&kernel, plan.base.arch).map_err(ComposeError::Esp)?;
     progress(Step::CopyExtensions);
     let (store, skipped) = stage.copy_extensions(&plan)?;
@@ -193,6 +202,7 @@ impl fmt::Display for Step {
             Step::Read => "reading the base and the extensions",
             Step::PackInitramfs => "packing the initramfs",
             Step::LinkKernel => "making the unified kernel image",
+            Step::SignKernel => "signing it for Secure Boot",
             Step::CopyExtensions => "copying the extensions",
             Step::WriteImage => "writing the ISO image",
         })

@@ -13,6 +13,7 @@ use crate::iso::IsoError;
 use crate::plan::COMMAND_LINE_MAX;
 use crate::runtime::RuntimeError;
 use crate::schematic::SchematicError;
+use crate::secure_boot::SecureBootError;
 use crate::uki::UkiError;
 
 /// Why a medium was not composed.
@@ -96,6 +97,9 @@ pub enum ComposeError {
     /// The stub, kernel and initramfs do not go together.
     #[error("the unified kernel image cannot be made")]
     Uki(#[source] UkiError),
+    /// It cannot be signed.
+    #[error("the unified kernel image cannot be signed for Secure Boot")]
+    SecureBoot(#[source] SecureBootError),
     /// The EFI system partition cannot be made.
     #[error("the EFI system partition cannot be made")]
     Esp(#[source] io::Error),
@@ -135,6 +139,7 @@ impl Diagnose for ComposeError {
             ComposeError::Base(error) => error.outcome(),
             ComposeError::Catalog(error) => error.outcome(),
             ComposeError::Iso { source, .. } => source.outcome(),
+            ComposeError::SecureBoot(source) => source.outcome(),
             ComposeError::Io { .. }
             | ComposeError::Output { .. }
             | ComposeError::Initramfs(_)
@@ -157,6 +162,7 @@ impl Diagnose for ComposeError {
             ComposeError::Runtime { source, .. } => source.hint(),
             ComposeError::Stub { source, .. } | ComposeError::Uki(source) => source.hint(),
             ComposeError::Iso { source, .. } => source.hint(),
+            ComposeError::SecureBoot(source) => source.hint(),
             ComposeError::Output { .. } => Some("name another file with -o".into()),
             ComposeError::CommandLine { .. } => Some("leave out some of kernelArgs".into()),
             ComposeError::NoCandidate { name, there, .. } if there.is_empty() => {

@@ -14,6 +14,7 @@ use crate::base::Base;
 use crate::error::ComposeError;
 use crate::runtime;
 use crate::schematic::{KernelArg, Schematic};
+use crate::secure_boot::SecureBoot;
 use crate::select::{self, Selected};
 use crate::uki::Stub;
 
@@ -28,6 +29,8 @@ pub struct Inputs {
     pub runtime: PathBuf,
     /// systemd's UEFI stub.
     pub stub: PathBuf,
+    /// Who signs the boot program of the firmware, if anybody.
+    pub secure_boot: Option<SecureBoot>,
     /// The ISO image to write.
     pub output: PathBuf,
     /// When the extensions are judged, and with what clock.
@@ -48,11 +51,12 @@ pub(crate) struct Loaded {
     pub(crate) extensions: Vec<Selected>,
     pub(crate) runtime: Vec<u8>,
     pub(crate) stub: Stub,
+    pub(crate) secure_boot: Option<SecureBoot>,
     pub(crate) kernel_args: Vec<KernelArg>,
 }
 
 pub(crate) fn load(inputs: &Inputs) -> Result<Loaded, ComposeError> {
-    let Inputs { schematic, patches, runtime, stub, output: _, occasion } = inputs;
+    let Inputs { schematic, patches, runtime, stub, secure_boot, output: _, occasion } = inputs;
     let schematic = Schematic::parse(&read_text(schematic)?, schematic)?;
     let Schematic { base, machine_config, trust, trust_updates, extensions, kernel_args } = schematic;
     let machine = read_machine(&machine_config, patches)?;
@@ -67,7 +71,7 @@ pub(crate) fn load(inputs: &Inputs) -> Result<Loaded, ComposeError> {
         updates: trust_updates.clone().unwrap_or_default(),
         occasion: *occasion,
         kernel: None,
-        signatures: signature_rule(&kernel_args),
+        signatures: signature_rule(&kernel_args, secure_boot.is_some()),
     };
     let judged = extruntime::plan::plan(&request)?.status;
     let extensions = select::select(&layout, &machine, judged.extensions, arch)?;
@@ -88,6 +92,7 @@ pub(crate) fn load(inputs: &Inputs) -> Result<Loaded, ComposeError> {
         extensions,
         runtime: program,
         stub,
+        secure_boot: secure_boot.clone(),
         kernel_args,
     })
 }
@@ -113,9 +118,10 @@ fn file_name(path: &str) -> Result<String, ComposeError> {
     }
 }
 
-/// What the command line of the medium says about signatures of modules (admin-guide/kernel-parameters). To the kernel,
-/// `-` and `_` are the same in names (kernel/params.c, `dash2underscore`).
-fn signature_rule(kernel_args: &[KernelArg]) -> SignatureRule {
+/// What is to be expected of signatures of modules. Under Secure Boot a kernel locks itself down where distributions have
+/// patched it to (Debian: `LOCK_DOWN_IN_EFI_SECURE_BOOT`), and it can be told to on the command line
+/// (admin-guide/kernel-parameters). To the kernel, `-` and `_` are the same in names (kernel/params.c, `dash2underscore`).
+fn signature_rule(kernel_args: &[KernelArg], secure_boot: bool) -> SignatureRule {
     let enforces = |arg: &KernelArg| {
         let (name, value) = arg.as_str().split_once('=').unwrap_or((arg.as_str(), "1"));
         match name.replace('-', "_").as_str() {
@@ -124,7 +130,7 @@ fn signature_rule(kernel_args: &[KernelArg]) -> SignatureRule {
             _ => false,
         }
     };
-    match kernel_args.iter().any(enforces) {
+    match secure_boot || kernel_args.iter().any(enforces) {
         true => SignatureRule::Enforced,
         false => SignatureRule::AsBuilt,
     }

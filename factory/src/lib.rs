@@ -27,6 +27,7 @@ mod pe;
 mod plan;
 pub mod runtime;
 pub mod schematic;
+mod secure_boot;
 mod select;
 mod signature;
 #[cfg(test)]
@@ -39,4 +40,5 @@ pub use inputs::Inputs;
 pub use pe::{PeError, is_uefi_program};
 pub use plan::{COMMAND_LINE_MAX, DEFAULT_KERNEL_ARGS, Plan};
 pub use schematic::Schematic;
+pub use secure_boot::{SecureBoot, SecureBootError};
 pub use select::Selected;

@@ -16,6 +16,7 @@ use crate::initramfs;
 use crate::inputs::Loaded;
 use crate::iso::Source;
 use crate::schematic::KernelArg;
+use crate::secure_boot::SecureBoot;
 use crate::select::Selected;
 use crate::uki::{Content, Stub};
 
@@ -42,6 +43,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// The files of the medium but those of the store.
     pub files: BTreeMap<TreePath, Source>,
+    /// Who signs the boot program of the firmware, if anybody.
+    pub secure_boot: Option<SecureBoot>,
     pub(crate) layout: Layout,
     kernel: Vec<u8>,
     stub: Stub,
@@ -49,8 +52,19 @@ pub struct Plan {
 
 impl Plan {
     pub(crate) fn make(loaded: Loaded) -> Result<Plan, ComposeError> {
-        let Loaded { base, machine, trust, updates, notes, layout, extensions, runtime, stub, kernel_args } =
-            loaded;
+        let Loaded {
+            base,
+            machine,
+            trust,
+            updates,
+            notes,
+            layout,
+            extensions,
+            runtime,
+            stub,
+            secure_boot,
+            kernel_args,
+        } = loaded;
         let command_line = command_line(&kernel_args)?;
         let initramfs = initramfs::entries(&base, trust, runtime);
         let Base { description, description_json, root, kernel, modules: _ } = base;
@@ -63,6 +77,7 @@ impl Plan {
             extensions,
             notes,
             files,
+            secure_boot,
             layout,
             kernel,
             stub,
@@ -125,6 +140,9 @@ impl fmt::Display for Plan {
         let BaseDescription { name, version, arch, kernel, .. } = &self.base;
         writeln!(f, "base: {name} {version} for {arch}, kernel {kernel}")?;
         writeln!(f, "kernel command line: {}", self.command_line)?;
+        if let Some(SecureBoot { certificate, .. }) = &self.secure_boot {
+            writeln!(f, "signed for Secure Boot, certificate {}", certificate.display())?;
+        }
         writeln!(f, "initramfs:")?;
         for (path, entry) in &self.initramfs {
             writeln!(f, "  {path}{}", describe(entry))?;

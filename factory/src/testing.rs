@@ -109,6 +109,7 @@ impl World {
             patches: Vec::new(),
             runtime: self.path("extruntime"),
             stub: self.path("stub"),
+            secure_boot: None,
             output: self.path("out.iso"),
             occasion: signing::Occasion::Boot(None),
         }

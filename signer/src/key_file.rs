@@ -68,6 +68,12 @@ pub(crate) fn check_private(path: &Path, metadata: &Metadata) -> Result<(), Expo
     }
 }
 
+/// Looks whether a private key that another program will read is kept from others.
+pub fn check_secret(path: &Path) -> Result<(), Failure> {
+    let metadata = terminal::open_regular(path).and_then(|file| file.metadata());
+    Ok(check_private(path, &metadata.map_err(Place::cannot("read", path))?)?)
+}
+
 /// Writes a file that must not be there yet: it appears whole or not at all, and takes no other's place.
 pub fn write_new(path: &Path, readers: Readers, bytes: &[u8]) -> Result<(), Failure> {
     let mode = match readers {

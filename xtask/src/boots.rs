@@ -5,6 +5,7 @@
 mod case;
 mod check;
 mod medium;
+mod secure_boot;
 mod workshop;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,8 @@ pub(crate) use workshop::Workshop;
 
 /// The last words of the boot program before the machine starts again.
 const GIVES_UP: &str = "starting again in 10 s";
+/// The last words of a firmware that does not start what it found; it then waits for somebody to choose otherwise.
+const NOT_STARTED: &str = "Access Denied";
 
 /// Which of the cases.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +142,7 @@ fn boot(workshop: &Workshop<'_>, case: &Case) -> Result<Vec<String>, Error> {
         Expected::Runs { .. } => {
             Machine::listen(&vm, |_| ()).map(|machine| check::differences(case, &machine))
         }
+        Expected::NotStarted => vm.boot(NOT_STARTED, |_| ()).map(|_| Vec::new()),
         Expected::Ends(sentence) => vm.boot(GIVES_UP, |_| ()).map(|text| match text.contains(sentence) {
             true => Vec::new(),
             false => vec![format!("the console does not say \"{sentence}\"")],

@@ -58,6 +58,7 @@ pub const TEST: &[Tool] = &[
     program("mcopy", "mtools"),
     program("objcopy", "binutils"),
     program("openssl", "openssl"),
+    program("sbsign", "sbsigntool"),
     program("sqfstar", "squashfs-tools"),
     program("strace", "strace"),
     program("tar", "tar"),

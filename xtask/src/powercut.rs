@@ -163,7 +163,7 @@ fn medium(workshop: &Workshop<'_>) -> Result<Medium, Error> {
     workshop.stock(boots::Kernel::Six1, &extensions.into())?;
     let list: String = extensions.iter().map(|name| format!("  - name: {name}\n")).collect();
     let arguments = format!("tenon.state={LABEL}, tenon.images=verity");
-    let iso = workshop.compose_medium("node", boots::Kernel::Six1, &list, &arguments)?;
+    let iso = workshop.compose_medium("node", boots::Kernel::Six1, &list, &arguments, None)?;
     let start = boots::without_firmware(workshop, &iso)?;
     Ok(Medium { iso, start })
 }

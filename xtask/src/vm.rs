@@ -14,12 +14,19 @@ use crate::{Error, command};
 /// UEFI firmware of Debian's package ovmf, and its empty variables.
 pub const FIRMWARE_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/// The same with Secure Boot; it keeps its variables where only system management mode can write.
+const SECURE_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
 
 /// What starts a machine.
 #[derive(Debug, Clone)]
 pub enum Start {
     /// UEFI, which finds everything on the image.
     Uefi,
+    /// UEFI that starts only what it knows the key of.
+    SecureBoot {
+        /// The variables of the firmware, with its keys; only read.
+        variables: PathBuf,
+    },
     /// A legacy BIOS, and QEMU in the place of a boot loader.
     Bios {
         /// The kernel.
@@ -71,15 +78,13 @@ impl Vm {
     /// Emulated (TCG) on purpose: where there is KVM, it may be one that runs no stock kernel. The disc hangs on
     /// virtio-scsi because Debian's cloud kernels have no AHCI.
     fn qemu(&self) -> Command {
-        let flash = |file: &str, rest: &str| format!("if=pflash,format=raw,file={file},{rest}");
         let disc = format!("if=none,id=disc,media=cdrom,format=raw,readonly=on,file={}", escaped(&self.iso));
         let mut qemu = match &self.start {
             Start::Bios { kernel, initramfs, arguments } => direct(kernel, initramfs, arguments),
-            Start::Uefi => {
-                let mut qemu = emulated();
-                qemu.args(["-drive", &flash(FIRMWARE_CODE, "unit=0,readonly=on")]);
-                // Variables that the firmware writes go to a temporary file of QEMU's and vanish with it.
-                qemu.args(["-drive", &flash(FIRMWARE_VARIABLES, "unit=1,snapshot=on")]);
+            Start::Uefi => flashed("q35", FIRMWARE_CODE, Path::new(FIRMWARE_VARIABLES)),
+            Start::SecureBoot { variables } => {
+                let mut qemu = flashed("q35,smm=on", SECURE_CODE, variables);
+                qemu.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
                 qemu
             }
         };
@@ -101,15 +106,24 @@ impl Vm {
 
 /// QEMU with a kernel that it starts by itself, without firmware; one processor, emulated as in [`Vm`].
 pub(crate) fn direct(kernel: &Path, initramfs: &Path, arguments: &str) -> Command {
-    let mut qemu = emulated();
+    let mut qemu = emulated("q35");
     qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs).args(["-append", arguments]);
     qemu
 }
 
+/// A machine with firmware and its variables. Those that it writes go to a temporary file of QEMU's and vanish with it.
+fn flashed(machine: &str, code: &str, variables: &Path) -> Command {
+    let mut qemu = emulated(machine);
+    let flash = |file: &str, rest: &str| format!("if=pflash,format=raw,file={file},{rest}");
+    qemu.args(["-drive", &flash(code, "unit=0,readonly=on")]);
+    qemu.args(["-drive", &flash(&escaped(variables), "unit=1,snapshot=on")]);
+    qemu
+}
+
 /// A machine with a serial console and nothing to start.
-fn emulated() -> Command {
+fn emulated(machine: &str) -> Command {
     let mut qemu = Command::new("qemu-system-x86_64");
-    qemu.args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024"]);
+    qemu.args(["-machine", machine, "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1024"]);
     qemu.args(["-nodefaults", "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]);
     qemu
 }

@@ -9,6 +9,11 @@ pub(super) const LARGE: &str = "large";
 /// One with modules of the kernel.
 pub(super) const DRIVER: &str = "wireguard";
 
+/// One whose root hash is signed by a key that the firmware knows.
+pub(super) const ROOT_HASH_SIGNED: &str = "root-hash-signed";
+/// To dm-verity: nothing without such a signature (drivers/md/dm-verity-verify-sig.c).
+pub(super) const SIGNATURES_DEMANDED: &str = "dm_verity.require_signatures=1";
+
 /// Extensions that a machine must refuse.
 pub(super) mod bad {
     /// Signed by a key that the machine does not trust.
@@ -21,6 +26,8 @@ pub(super) mod bad {
     pub(in crate::boots) const DEPENDENT: &str = "dependent";
     /// Has modules for another kernel.
     pub(in crate::boots) const FOREIGN: &str = "foreign";
+    /// Has a module that lost its signature, which only matters to a kernel that is locked down.
+    pub(in crate::boots) const UNSIGNED: &str = "unsigned";
 }
 
 /// A kernel of the inputs.
@@ -37,6 +44,8 @@ pub(crate) enum Kernel {
 pub(super) enum Firmware {
     Uefi,
     Bios,
+    /// UEFI that starts only what our key has signed.
+    SecureBoot,
 }
 
 /// How images are to be held.
@@ -54,6 +63,8 @@ pub(super) enum Damage {
     Data(&'static str),
     /// One bit in the first block of an extension's image.
     Superblock(&'static str),
+    /// One bit of the kernel's command line, in the program that the firmware starts.
+    Kernel,
     /// One bit of the root image.
     Root,
     /// The machine config is no text any more.
@@ -76,6 +87,8 @@ pub(super) enum Expected {
     },
     /// The boot program gives up with this sentence, and the machine starts again.
     Ends(&'static str),
+    /// The firmware does not start it.
+    NotStarted,
 }
 
 /// One boot.
@@ -87,7 +100,11 @@ pub(super) struct Case {
     pub(super) usual: bool,
     pub(super) kernel: Kernel,
     pub(super) firmware: Firmware,
+    /// The program that the firmware starts is signed for Secure Boot.
+    pub(super) signed: bool,
     pub(super) images: Images,
+    /// More for the command line of the kernel.
+    pub(super) arguments: &'static str,
     /// The extensions of the machine config.
     pub(super) extensions: Vec<String>,
     /// The one without which the set is worth nothing.
@@ -105,7 +122,9 @@ impl Case {
             usual: true,
             kernel: Kernel::Six1,
             firmware: Firmware::Bios,
+            signed: false,
             images: Images::Copy,
+            arguments: "",
             extensions,
             required: None,
             damage: Damage::None,
@@ -125,6 +144,11 @@ impl Case {
         Case { firmware: Firmware::Uefi, ..self }
     }
 
+    /// Only what is signed is started, and this is.
+    fn secure_boot(self) -> Case {
+        Case { firmware: Firmware::SecureBoot, signed: true, ..self }
+    }
+
     fn verity(self) -> Case {
         Case { images: Images::Verity, ..self }
     }
@@ -135,6 +159,14 @@ impl Case {
 
     fn requires(self, name: &'static str) -> Case {
         Case { required: Some(name), ..self }
+    }
+
+    fn with_arguments(self, arguments: &'static str) -> Case {
+        Case { arguments, ..self }
+    }
+
+    fn never_starts(self) -> Case {
+        Case { expected: Expected::NotStarted, ..self }
     }
 
     fn ends(self, sentence: &'static str) -> Case {
@@ -175,7 +207,9 @@ fn and(mut extensions: Vec<String>, more: &[&str]) -> Vec<String> {
 
 /// All cases.
 pub(super) fn all() -> Vec<Case> {
-    use ReasonCode::{DigestMismatch, KeyUnknown, PathCollision, RequirementUnmet, SymbolCrcMismatch};
+    use ReasonCode::{
+        DigestMismatch, KeyUnknown, ModuleUnsigned, PathCollision, RequirementUnmet, SymbolCrcMismatch,
+    };
     let some = || and(words(2), &[DRIVER]);
     let mut cases = vec![
         Case::of("6.1-uefi-copy", some()).uefi(),
@@ -234,6 +268,20 @@ pub(super) fn all() -> Vec<Case> {
             .damaged(Damage::Store)
             .refuses(&[("word-1", ReasonCode::MalformedArtifact)])
             .rare(),
+        Case::of("unsigned-module", and(some(), &[bad::UNSIGNED])).rare(),
+        Case::of("secure-boot", and(some(), &[bad::UNSIGNED]))
+            .secure_boot()
+            .refuses(&[(bad::UNSIGNED, ModuleUnsigned)]),
+        Case::of("secure-boot-6.12", some()).new_kernel().secure_boot().verity().rare(),
+        Case::of("secure-boot-tampered", words(1)).secure_boot().damaged(Damage::Kernel).never_starts(),
+        Case { signed: false, ..Case::of("secure-boot-without-signature", words(1)).secure_boot() }
+            .never_starts()
+            .rare(),
+        Case::of("root-hash-signatures-demanded", and(words(1), &[ROOT_HASH_SIGNED]))
+            .new_kernel()
+            .secure_boot()
+            .verity()
+            .with_arguments(SIGNATURES_DEMANDED),
     ]);
     cases
 }

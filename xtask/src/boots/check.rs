@@ -3,7 +3,7 @@
 use spec::ReasonCode;
 use spec::status::{ExtensionStatus, State};
 
-use super::case::{Case, DRIVER, Expected, Images};
+use super::case::{Case, DRIVER, Expected, Images, ROOT_HASH_SIGNED, SIGNATURES_DEMANDED, bad};
 use super::workshop;
 use crate::machine::Machine;
 
@@ -35,9 +35,12 @@ pub(super) fn differences(case: &Case, machine: &Machine) -> Vec<String> {
         });
     }
     let active = machine.status.extensions.iter().filter(|extension| extension.state == State::Active);
-    // The base is held in the same way.
     let through_verity = match case.images {
         Images::Copy => 0,
+        Images::Verity if case.arguments == SIGNATURES_DEMANDED => {
+            active.filter(|extension| extension.name.as_str() == ROOT_HASH_SIGNED).count()
+        }
+        // The base is held in the same way.
         Images::Verity => active.count() + 1,
     };
     let said = machine.checks.get("images through dm-verity").map(|check| check.output.trim().to_owned());
@@ -59,7 +62,7 @@ fn not_active(extension: &ExtensionStatus, is_unreadable: bool, machine: &Machin
     if extension.state != State::Active {
         return Some(format!("{name} is not active: {extension:?}"));
     }
-    if name == DRIVER {
+    if [DRIVER, bad::UNSIGNED].contains(&name) {
         let is_loaded = |module: &spec::status::ModuleStatus| module.error.is_none();
         let all = !extension.modules.is_empty() && extension.modules.iter().all(is_loaded);
         return (!all).then(|| format!("its modules are not loaded: {extension:?}"));

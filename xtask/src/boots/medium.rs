@@ -9,8 +9,11 @@ use super::workshop::{Workshop, read_medium};
 use crate::vm::Start;
 use crate::{Error, command};
 
-/// Bytes of a sector of ISO 9660 (ECMA-119, 6.1.2): files begin at multiples of it.
-const SECTOR: usize = 2048;
+/// Bytes at multiples of which files of a FAT begin, and sections of UEFI programs; files of ISO 9660 do so at every fourth
+/// (ECMA-119, 6.1.2).
+const SECTOR: usize = 512;
+/// What the command line of every kernel begins with, as `extfactory` writes it.
+const COMMAND_LINE: &[u8] = b"quiet panic=10 ";
 /// Where in its first sector a FAT file system says that it is one (Microsoft, "FAT: General Overview of On-Disk Format",
 /// `BS_FilSysType` of FAT16 and FAT32), and what every such sector ends with.
 const FAT: [usize; 2] = [54, 82];
@@ -27,6 +30,7 @@ pub(super) fn damage(workshop: &Workshop<'_>, case: &Case, iso: &Path) -> Result
             (image, middle)
         }
         Damage::Superblock(name) => (workshop.image(case.kernel, name)?, 8),
+        Damage::Kernel => (COMMAND_LINE.to_vec(), 0),
         Damage::Root => {
             let image = workshop.root_image(case.kernel)?;
             let middle = image.len() / 2;
@@ -47,6 +51,7 @@ pub(super) fn start(workshop: &Workshop<'_>, case: &Case, iso: &Path) -> Result<
     match case.firmware {
         Firmware::Uefi => Ok(Start::Uefi),
         Firmware::Bios => without_firmware(workshop, iso),
+        Firmware::SecureBoot => Ok(Start::SecureBoot { variables: workshop.keys()?.variables }),
     }
 }
 

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use spec::Digest;
 
-use super::case::{Case, DRIVER, Images, Kernel, LARGE, bad};
+use super::case::{Case, DRIVER, Images, Kernel, LARGE, ROOT_HASH_SIGNED, bad};
+use super::secure_boot::Keys;
 use crate::inputs::Inputs;
 use crate::programs::Programs;
 use crate::workspace::Workspace;
@@ -86,8 +87,38 @@ impl<'a> Workshop<'a> {
                 let other = if kernel == Kernel::Six1 { Kernel::Six12 } else { Kernel::Six1 };
                 self.extbuild(&[&build[..], &["--kernel", &tree(other)]].concat())
             }
+            bad::UNSIGNED => {
+                let (tree, base) = (tree(kernel), base(kernel));
+                self.extbuild(&[&build[..], &["--kernel", &tree, "--base", base]].concat())
+            }
+            ROOT_HASH_SIGNED => {
+                self.extbuild(&build)?;
+                let (signature, certificate) = self.sign_root_hash(kernel, name)?;
+                let signed = ["--root-hash-signature", &signature, "--root-hash-cert", &certificate];
+                self.extbuild(&[&build[..], &signed].concat())
+            }
             _ => self.extbuild(&build),
         }
+    }
+
+    /// Signs the root hash of an extension as kernels want it: PKCS#7 over its digits, with a key of Secure Boot.
+    fn sign_root_hash(&self, kernel: Kernel, name: &str) -> Result<(String, String), Error> {
+        let keys = self.keys()?;
+        let [hash, signature] = ["root-hash", "root-hash.p7s"].map(|name| self.path(name));
+        let facts = self.inspect(kernel, name)?;
+        let root_hash = facts["config"]["verity"]["rootHash"].as_str();
+        let digits = root_hash.and_then(|hash| hash.strip_prefix("sha256:")).unwrap_or_default();
+        fs::write(&hash, digits).map_err(Error::file("write", &hash))?;
+        let mut sign = Command::new("openssl");
+        sign.args(["smime", "-sign", "-nocerts", "-noattr", "-binary", "-outform", "der", "-in"]).arg(&hash);
+        sign.arg("-inkey").arg(&keys.key).arg("-signer").arg(&keys.certificate);
+        self.run(sign.arg("-out").arg(&signature))?;
+        Ok((signature.display().to_string(), keys.certificate_der.display().to_string()))
+    }
+
+    /// The keys of Secure Boot.
+    pub(super) fn keys(&self) -> Result<Keys, Error> {
+        Keys::in_dir(&self.dir)
     }
 
     /// The manifest of an extension, with the files beside it.
@@ -110,13 +141,31 @@ impl<'a> Workshop<'a> {
             _ => String::new(),
         };
         let modules = if name == bad::FOREIGN { "modules: [wireguard]\n" } else { "" };
+        let module_file = match name {
+            bad::UNSIGNED => self.unsigned_module(&dir.join("files"))?,
+            _ => String::new(),
+        };
         let manifest = format!(
             "apiVersion: v1alpha1\nkind: Extension\nname: {name}\nversion: 1.0.0\n{requires}{modules}\
              sources: {{files: {{dir: files}}}}\ncontents:\n  - {{from: files, path: /content, to: {path}}}\n  \
-             - {{from: files, path: /trial, to: /usr/libexec/report.d/{name}, executable: true}}\n"
+             - {{from: files, path: /trial, to: /usr/libexec/report.d/{name}, executable: true}}\n{module_file}"
         );
         write("extension.yaml", manifest.as_bytes())?;
         Ok(dir.join("extension.yaml"))
+    }
+
+    /// A module without its signature in `files`, and the end of a manifest that brings it.
+    fn unsigned_module(&self, files: &Path) -> Result<String, Error> {
+        let modules = self.kernel(Kernel::Six1).join("lib/modules");
+        let release = command::read(Command::new("ls").arg(&modules))?.trim().to_owned();
+        let module = modules.join(&release).join("kernel/drivers/net/dummy.ko");
+        let bytes = fs::read(&module).map_err(Error::file("read", &module))?;
+        let unsigned = without_signature(&bytes)
+            .ok_or_else(|| Error::Machine(format!("{} is not signed", module.display())))?;
+        let file = files.join("dummy.ko");
+        fs::write(&file, unsigned).map_err(Error::file("write", &file))?;
+        let to = format!("/usr/lib/modules/{release}/extra/{}/dummy.ko", bad::UNSIGNED);
+        Ok(format!("  - {{from: files, path: /dummy.ko, to: {to}}}\nload: [dummy]\n"))
     }
 
     /// Composes the medium of a case.
@@ -126,16 +175,21 @@ impl<'a> Workshop<'a> {
             Images::Copy => "tenon.images=copy",
             Images::Verity => "tenon.images=verity",
         };
-        self.compose_medium(case.name, case.kernel, &extensions, images)
+        let arguments = [images, case.arguments];
+        let arguments =
+            arguments.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(", ");
+        let keys = case.signed.then(|| self.keys()).transpose()?;
+        self.compose_medium(case.name, case.kernel, &extensions, &arguments, keys.as_ref())
     }
 
-    /// Composes a medium with the extensions of such a list, and more arguments for the kernel.
+    /// Composes a medium with the extensions of such a list, and more arguments for the kernel; perhaps for Secure Boot.
     pub(crate) fn compose_medium(
         &self,
         name: &str,
         kernel: Kernel,
         extensions: &str,
         arguments: &str,
+        keys: Option<&Keys>,
     ) -> Result<PathBuf, Error> {
         let list = if extensions.is_empty() { " []\n".to_owned() } else { format!("\n{extensions}") };
         let config = format!("apiVersion: v1alpha1\nkind: ExtensionsConfig\nextensions:{list}");
@@ -153,20 +207,27 @@ impl<'a> Workshop<'a> {
         let mut compose = Command::new(&self.programs.extfactory);
         compose.args(["compose", "schematic.yaml", "-o"]).arg(&iso);
         compose.arg("--runtime").arg(&self.programs.extruntime).arg("--stub").arg(self.inputs.stub());
+        if let Some(Keys { key, certificate, .. }) = keys {
+            compose.arg("--secure-boot-key").arg(key).arg("--secure-boot-cert").arg(certificate);
+        }
         self.run(&mut compose)?;
         Ok(iso)
     }
 
     /// The image of an extension as it was built.
     pub(super) fn image(&self, kernel: Kernel, name: &str) -> Result<Vec<u8>, Error> {
-        let reference = format!("oci:{}:{name}-1.0.0", store(kernel));
-        let mut inspect = Command::new(&self.programs.extbuild);
-        let facts = command::read(inspect.args(["inspect", "--json", &reference]).current_dir(&self.dir))?;
-        let facts: serde_json::Value = serde_json::from_str(&facts).unwrap_or_default();
+        let facts = self.inspect(kernel, name)?;
         let digest = facts["image"]["digest"].as_str().and_then(|digest| digest.strip_prefix("sha256:"));
         let blob =
             self.path(store(kernel)).join("blobs/sha256").join(digest.unwrap_or("of an image without one"));
         fs::read(&blob).map_err(Error::file("read", &blob))
+    }
+
+    fn inspect(&self, kernel: Kernel, name: &str) -> Result<serde_json::Value, Error> {
+        let reference = format!("oci:{}:{name}-1.0.0", store(kernel));
+        let mut inspect = Command::new(&self.programs.extbuild);
+        let facts = command::read(inspect.args(["inspect", "--json", &reference]).current_dir(&self.dir))?;
+        Ok(serde_json::from_str(&facts).unwrap_or_default())
     }
 
     /// The root image of a base.
@@ -190,6 +251,15 @@ impl<'a> Workshop<'a> {
     fn run(&self, program: &mut Command) -> Result<(), Error> {
         command::read(program.current_dir(&self.dir)).map(drop)
     }
+}
+
+/// A module as it was before it was signed (linux/module_signature.h, scripts/sign-file.c): behind it are the signature, 12
+/// bytes that end with its length, and a mark.
+fn without_signature(module: &[u8]) -> Option<&[u8]> {
+    let rest = module.strip_suffix(b"~Module signature appended~\n")?;
+    let (rest, length) = rest.split_last_chunk::<4>()?;
+    let length = u32::from_be_bytes(*length) as usize;
+    rest.get(..rest.len().checked_sub(8 + length)?)
 }
 
 fn base(kernel: Kernel) -> &'static str {
