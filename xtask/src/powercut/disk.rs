@@ -1,10 +1,14 @@
 //! A disk with a volatile cache, as a record of what was asked of it, and what such a disk may hold after its power failed.
 //!
 //! What was flushed is there. Of every write since, each sector is there or is not, whatever came before or after it: a
-//! cache writes back in any order, and a write of several sectors can be cut in two.
+//! cache writes back in any order, and a write of several sectors can be cut in two. But for one: ext4 does not survive half of
+//! its superblock, which lies in two sectors and has a check sum, whoever uses it; so that is always written whole.
 
 /// The unit that a disk writes whole, in bytes.
 pub(super) const SECTOR: usize = 512;
+
+/// What is written whole at the start: the first block of ext4, with the superblock in its sectors 2 and 3.
+const SUPERBLOCK_END: usize = 4096;
 
 /// Something that was asked of the disk and answered, in the order of the answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +46,11 @@ pub(super) fn after_cut(base: &[u8], requests: &[Request], honesty: Honesty, see
         let Request::Write { offset, bytes, durable } = request else { continue };
         let is_safe = number < flushed || (*durable && honesty == Honesty::Honest);
         let is_whole = kept.write(&mut chance);
+        let has_superblock = chance.one_of(2);
         for (sector, piece) in bytes.chunks(SECTOR).enumerate() {
-            if is_safe || is_whole.unwrap_or_else(|| chance.one_of(2)) {
-                let at = offset + sector * SECTOR;
+            let at = offset + sector * SECTOR;
+            let by_itself = if at < SUPERBLOCK_END { has_superblock } else { chance.one_of(2) };
+            if is_safe || is_whole.unwrap_or(by_itself) {
                 disk[at..at + piece.len()].copy_from_slice(piece);
             }
         }
@@ -133,17 +139,20 @@ mod tests {
 
     #[test]
     fn what_was_flushed_is_there_and_the_rest_may_be() {
-        let base = vec![0; 8 * SECTOR];
-        let forced = Request::Write { offset: 7 * SECTOR, bytes: vec![9; SECTOR], durable: true };
-        let requests = [write(0, 1, 2), Request::Flush, write(1, 2, 3), forced, write(5, 3, 1)];
+        let base = vec![0; 16 * SECTOR];
+        let forced = Request::Write { offset: 15 * SECTOR, bytes: vec![9; SECTOR], durable: true };
+        let requests =
+            [write(8, 1, 2), Request::Flush, write(9, 2, 3), forced, write(13, 3, 1), write(2, 4, 2)];
         let (mut torn, mut reordered) = (false, false);
         for seed in 0..500 {
-            let found = sectors(&after_cut(&base, &requests, Honesty::Honest, seed));
+            let all = sectors(&after_cut(&base, &requests, Honesty::Honest, seed));
+            assert!(all[2] == all[3], "a superblock is whole: {all:?}");
+            let found = &all[8..];
             assert!(found[0] == 1 && found[7] == 9, "{found:?}");
             assert!([1, 2].contains(&found[1]) && [0, 2].contains(&found[2]) && [0, 3].contains(&found[5]));
             torn |= found[1] != found[2] && (found[1] == 2) != (found[2] == 2);
             reordered |= found[5] == 3 && found[1..4] == [1, 0, 0];
-            assert_eq!(found, sectors(&after_cut(&base, &requests, Honesty::Honest, seed)));
+            assert_eq!(all, sectors(&after_cut(&base, &requests, Honesty::Honest, seed)));
         }
         assert!(torn && reordered);
     }
