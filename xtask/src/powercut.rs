@@ -153,6 +153,8 @@ impl<'s> Cut<'s> {
             self.honesty,
             self.seed,
         );
+        // A new file: where the one before is still mounted in somebody's namespace, mount(8) would show that again.
+        let _ = fs::remove_file(to);
         fs::write(to, disk).map_err(Error::file("write", to))?;
         Ok(to.to_owned())
     }

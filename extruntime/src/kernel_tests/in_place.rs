@@ -25,13 +25,13 @@ use crate::owner::{Owner, Subject, owners};
 use crate::{base, identity, mounts};
 
 /// A system with a root of its own, and what it could run.
-struct System {
+pub(super) struct System {
     world: World,
     root: TempDir,
 }
 
 impl System {
-    fn new() -> System {
+    pub(super) fn new() -> System {
         // Everything that is left in /run goes with the mount namespace.
         mounts::kernel("tmpfs", "/run", MountFlags::empty(), "mode=0755").unwrap();
         let (world, root) = (World::new(), tempfile::tempdir().unwrap());
@@ -48,7 +48,7 @@ impl System {
         System { world, root }
     }
 
-    fn request(&self) -> Request {
+    pub(super) fn request(&self) -> Request {
         Request {
             system: self.as_base(),
             source: Source::Offer(Offer::of_medium(&self.world.medium())),
@@ -62,7 +62,7 @@ impl System {
     }
 
     /// Stages a set of these.
-    fn stage(&self, extensions: &[&str]) -> Staged {
+    pub(super) fn stage(&self, extensions: &[&str]) -> Staged {
         self.world.want(extensions);
         let known = self.as_base().look(&Present::now()).unwrap();
         node::stage(&self.node(), &Offer::of_medium(&self.world.medium()), &self.world.trust(), &known)
@@ -70,14 +70,14 @@ impl System {
     }
 
     /// Activates what the node keeps; which set it was, and in what role.
-    fn boot(&self) -> (u64, SetRole) {
+    pub(super) fn boot(&self) -> (u64, SetRole) {
         let status =
             activate(&Request { source: Source::Node(self.node()), ..self.request() }, &Clock::start());
         let set = status.unwrap().set.unwrap();
         (set.generation, set.role)
     }
 
-    fn node(&self) -> PathBuf {
+    pub(super) fn node(&self) -> PathBuf {
         let dir = self.path("var/lib/tenon");
         fs::create_dir_all(&dir).unwrap();
         dir
@@ -88,7 +88,11 @@ impl System {
         activate(&self.request(), &Clock::start())
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub(super) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.root.path().join(path)
     }
 
@@ -98,7 +102,7 @@ impl System {
 }
 
 /// Mounts that are ours or below our directory.
-fn mounted() -> Vec<String> {
+pub(super) fn mounted() -> Vec<String> {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     let ours = |line: &&str| line.starts_with("tenon ") || line.contains(" /run/tenon/");
     mounts.lines().filter(ours).map(str::to_owned).collect()

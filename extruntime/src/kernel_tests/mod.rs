@@ -3,6 +3,7 @@
 //! Each test runs itself again in a mount namespace of its own, so that nothing stays behind. They need root, a loop
 //! device, squashfs, overlay and `mksquashfs`, and they fail where one is missing.
 
+mod hostile_disk;
 mod in_place;
 #[path = "../../tests/world/mod.rs"]
 mod world;
