@@ -26,18 +26,21 @@ use crate::log::Log;
 use crate::medium::{self, MediumError};
 use crate::offer::Offer;
 use crate::places::Run;
-use crate::{early, identity, mounts, node_disk, status, switch};
+use crate::{early, fault, identity, mounts, node_disk, status, switch};
 
 /// Boots. Returns only with the error that ends the boot; a refused extension never is one.
 pub(crate) fn boot(arguments: &Arguments, log: &Log) -> Result<Infallible, BootError> {
     let clock = Clock::start();
+    fault::point("boot.started");
     let description = base::describe()?;
     clock.time("load the modules of the boot", || early::load_modules(&description.boot_modules, log));
     let medium = clock.time("find the medium", || medium::mount(arguments, log))?;
     let means = Means::find(arguments.images);
     let node = clock.time("open the disk of the node", || node_disk::open(arguments, log));
     let Assembled { mut status, afterwards } = assemble(description, medium, node, &means, &clock, log)?;
+    fault::point("boot.laid");
     clock.time("enter the new root", || switch::enter(Path::new(SYSROOT)))?;
+    fault::point("boot.entered");
     // The kernel looks for firmware in the root of its first process, so modules come after the switch.
     afterwards.run(Path::new("/"), &mut status, &clock);
     clock.time("publish the status", || status::publish(&status, log));
@@ -184,6 +187,7 @@ impl Attempt {
                 notes.extend_from_slice(grounds.trust.notes());
                 let open = |image: Unopened<'_>| Layer::extension(&image, means, clock);
                 let judgement = clock.time("judge", || judge(&grounds, open));
+                fault::point("boot.judged");
                 Attempt { judgement, grounds: Some(grounds), notes }
             }
             Err(error) => Attempt::refused(chosen, &error),

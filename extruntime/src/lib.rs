@@ -27,6 +27,7 @@ pub mod content;
 mod crew;
 mod early;
 pub mod facts;
+mod fault;
 mod files;
 pub mod grounds;
 mod held;

@@ -26,7 +26,7 @@ pub(crate) use medium::without_firmware;
 pub(crate) use workshop::Workshop;
 
 /// The last words of the boot program before the machine starts again.
-const GIVES_UP: &str = "starting again in 10 s";
+pub(crate) const GIVES_UP: &str = "starting again in 10 s";
 /// The last words of a firmware that does not start what it found; it then waits for somebody to choose otherwise.
 const NOT_STARTED: &str = "Access Denied";
 

@@ -34,6 +34,7 @@ Chores:
                 measure laying extensions over a system, beside systemd-sysext, and boots with them
   boots         boot media of many kinds, sound and damaged; --all for every kind, --only NAME for some
   powercut      cut the power of a machine that works on its disk, a thousand times; takes --cuts N and --seed N
+  resets        start a machine again at each named place of its work, and have its boot program panic
   fuzz          run every fuzz target for ten minutes, or for --seconds N
   help          print this
 
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
             Ok(asked) => asked.start(&workspace),
             Err(error) => misused(&error),
         },
+        ["resets"] => xtask::powercut::resets(&workspace),
         ["fuzz", ref rest @ ..] => fuzz::fuzz(&workspace, rest),
         ["bench", ref rest @ ..] => match Bench::parse(rest) {
             Ok(bench) => bench.run(&workspace),

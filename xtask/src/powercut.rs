@@ -7,6 +7,7 @@
 mod disk;
 mod judge;
 mod nbd;
+mod resets;
 mod session;
 
 use std::fs;
@@ -71,13 +72,7 @@ impl PowerCut {
                 fs::write(&file, format!("{passed}\n")).map_err(Error::file("write", &file))
             })
         });
-        match outcome {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                steps::report(&error);
-                spec::Diagnose::outcome(&error).exit_code().into()
-            }
-        }
+        finished(outcome)
     }
 
     /// Does it on what is prepared, from cut number `passed` on; `on_pass` hears how many are done.
@@ -122,6 +117,23 @@ impl PowerCut {
             self.cuts
         );
         Ok(())
+    }
+}
+
+/// Resets machines at named places of their work, set-up included.
+pub fn resets(workspace: &Workspace) -> ExitCode {
+    finished(
+        boots::prepared(workspace).and_then(|(inputs, programs)| resets::run(workspace, &inputs, &programs)),
+    )
+}
+
+fn finished(outcome: Result<(), Error>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            steps::report(&error);
+            spec::Diagnose::outcome(&error).exit_code().into()
+        }
     }
 }
 
@@ -172,7 +184,7 @@ fn medium(workshop: &Workshop<'_>) -> Result<Medium, Error> {
 
 /// Records a few boots, one after the other on the same disk.
 fn record(workshop: &Workshop<'_>, medium: &Medium) -> Result<Vec<Session>, Error> {
-    let (mut base, mut before) = (session::new_disk(workshop)?, NodeState::new());
+    let (mut base, mut before) = (session::new_disk(workshop, session::WORK)?, NodeState::new());
     let mut sessions = Vec::new();
     for number in 1..=SESSIONS {
         let recorded = session::record(workshop, medium, base, before)?;

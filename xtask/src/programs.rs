@@ -10,6 +10,9 @@ use crate::{Error, command};
 /// The only target for static programs that a plain Rust installation on Debian has: glibc, linked statically.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// With the C library in the program.
+const STATIC: &str = "-C target-feature=+crt-static";
+
 /// All features of the workspace but the one that takes programs their defences.
 pub const FEATURES: &str = "xtask/truth";
 /// The example of `extruntime` that the tests boot with.
@@ -106,12 +109,27 @@ pub fn build_truth(workspace: &Workspace) -> Result<PathBuf, Error> {
     build_static(workspace, "truth")
 }
 
+/// Builds the boot program so that the environment can make it fail at named places: faster to build than the real one, and
+/// with what no release may have.
+///
+/// # Errors
+/// [`Error::Failed`]; cargo has printed why.
+pub fn build_with_faults(workspace: &Workspace) -> Result<PathBuf, Error> {
+    let dir = workspace.cargo_target().join("static-faults");
+    let mut cargo = workspace.cargo(&["build", "--profile", "boot", "-p", "extruntime", "--target", TARGET]);
+    cargo.args(["--features", "fault-points"]);
+    cargo.env("RUSTFLAGS", STATIC).env("CARGO_TARGET_DIR", &dir);
+    cargo.env("CARGO_PROFILE_BOOT_DEBUG_ASSERTIONS", "true").env("CARGO_PROFILE_BOOT_LTO", "off");
+    command::run(cargo.env("CARGO_PROFILE_BOOT_CODEGEN_UNITS", "16"))?;
+    Ok(dir.join(TARGET).join("boot/extruntime"))
+}
+
 /// Builds a program in a directory of its own: other flags in the same one would make cargo build everything
 /// anew each time. With `--target`, the flags do not reach build scripts and macros, which must be dynamic.
 fn build_static(workspace: &Workspace, program: &str) -> Result<PathBuf, Error> {
     let dir = workspace.cargo_target().join("static");
     let mut cargo = workspace.cargo(&["build", "--profile", "boot", "-p", program, "--target", TARGET]);
-    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").env("CARGO_TARGET_DIR", &dir);
+    cargo.env("RUSTFLAGS", STATIC).env("CARGO_TARGET_DIR", &dir);
     command::run(&mut cargo)?;
     Ok(dir.join(TARGET).join("boot").join(program))
 }

@@ -21,10 +21,10 @@ const SETS: [(&str, &str); 2] = [("a", "word-1"), ("b", "word-2")];
 /// What the machine says of itself at each step, with JSON behind it, and at the end.
 const STATE: &str = "NODE STATE ";
 const STATUS: &str = "NODE STATUS ";
-const DONE: &str = "NODE DONE";
+pub(super) const DONE: &str = "NODE DONE";
 
-/// Runs at each boot, from the disk. Everything that it says has happened, and has to be there after a power cut.
-const WORK: &str = r#"
+/// Runs at each boot, from the disk, for power cuts. Everything that it says has happened, and has to be there after a power cut.
+pub(super) const WORK: &str = r#"
 d=/run/tenon/disk
 node() { command=$1; shift; /run/tenon/extruntime $command --state $d/tenon "$@" >/dev/null 2>&1; }
 say() { echo "NODE STATE $(/run/tenon/extruntime sets --state $d/tenon --json | tr -d '\n')"; }
@@ -99,15 +99,15 @@ impl Session {
     }
 }
 
-/// The disk of a new node.
-pub(super) fn new_disk(workshop: &Workshop<'_>) -> Result<Vec<u8>, Error> {
+/// The disk of a new node, with a script that runs at each boot.
+pub(super) fn new_disk(workshop: &Workshop<'_>, work: &str) -> Result<Vec<u8>, Error> {
     let content = workshop.path("node");
     fs::create_dir_all(content.join("tenon")).map_err(Error::file("create", &content))?;
     let write = |file: &str, text: &str| {
         let path = content.join(file);
         fs::write(&path, text).map_err(Error::file("write", &path))
     };
-    write("on-boot", WORK)?;
+    write("on-boot", work)?;
     for (set, extension) in SETS {
         let extensions = format!("extensions: [{{name: {extension}}}]\n");
         write(
@@ -136,7 +136,7 @@ pub(super) fn record(
     let recorder = Recorder::serve(base.clone(), &socket).map_err(Error::file("listen at", &socket))?;
     let next = before.next();
     let mut states = vec![(0, before)];
-    let said = medium.boot(Disk::Nbd(socket), &workshop.path("session.log"), |line| {
+    let said = medium.boot(Disk::Nbd(socket), &workshop.path("session.log"), DONE, |line| {
         if let Some(state) = json(line, STATE) {
             states.push((recorder.count(), state));
         }
@@ -152,11 +152,11 @@ pub(super) fn record(
 
 /// Boots from a disk that has seen a power cut, lets the machine do all its work again, and says which set it ran.
 pub(super) fn boot(workshop: &Workshop<'_>, medium: &Medium, disk: PathBuf) -> Result<u64, Error> {
-    active(&medium.boot(Disk::File(disk), &workshop.path("after.log"), |_| ())?)
+    active(&medium.boot(Disk::File(disk), &workshop.path("after.log"), DONE, |_| ())?)
 }
 
 /// The set that ran, if all of its extensions did.
-fn active(console: &str) -> Result<u64, Error> {
+pub(super) fn active(console: &str) -> Result<u64, Error> {
     let status: Option<Status> = console.lines().find_map(|line| json(line, STATUS));
     let status = status.ok_or_else(|| Error::Machine("the machine says nothing of its set".to_owned()))?;
     let refused = status.extensions.iter().find(|extension| !extension.reasons.is_empty());
@@ -165,6 +165,11 @@ fn active(console: &str) -> Result<u64, Error> {
         (None, None) => Err(Error::Machine(format!("the machine found no disk: {:?}", status.notes))),
         (None, Some(set)) => Ok(set.generation),
     }
+}
+
+/// The states that the machine told of, in order.
+pub(super) fn states(console: &str) -> Vec<NodeState> {
+    console.lines().filter_map(|line| json(line, STATE)).collect()
 }
 
 fn json<T: serde::de::DeserializeOwned>(line: &str, prefix: &str) -> Option<T> {
@@ -180,7 +185,14 @@ pub(super) struct Medium {
 }
 
 impl Medium {
-    fn boot(&self, disk: Disk, console: &Path, on_line: impl FnMut(&str)) -> Result<String, Error> {
+    /// Boots until the machine says what is awaited; what it said.
+    pub(super) fn boot(
+        &self,
+        disk: Disk,
+        console: &Path,
+        awaited: &str,
+        on_line: impl FnMut(&str),
+    ) -> Result<String, Error> {
         let vm = Vm {
             start: self.start.clone(),
             iso: self.iso.clone(),
@@ -188,7 +200,7 @@ impl Medium {
             console: console.to_owned(),
             limit: LIMIT,
         };
-        vm.boot(DONE, on_line)
+        vm.boot(awaited, on_line)
     }
 }
 
