@@ -144,11 +144,12 @@ fn try_sets(
     means: &Means,
     clock: &Clock,
 ) -> (Chosen, Attempt) {
-    let identity = identity::of(Some(&base.description), facts);
+    // Writing all facts out to name them takes longer than reading them did; only a node asks for their name.
+    let identity = node.as_ref().map(|_| identity::of(Some(&base.description), facts));
     let mut earlier = Vec::new();
     loop {
-        let mut chosen = match &mut node {
-            Some(node) => node.choose(&identity, Some(medium.clone())),
+        let mut chosen = match node.as_mut().zip(identity.as_ref()) {
+            Some((node, identity)) => node.choose(identity, Some(medium.clone())),
             None => Chosen::offered(medium.clone()),
         };
         chosen.notes.splice(..0, earlier.iter().cloned());
