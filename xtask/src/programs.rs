@@ -1,7 +1,7 @@
 //! Our own programs, as the demo and the tests run them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::workspace::Workspace;
@@ -9,9 +9,8 @@ use crate::{Error, command};
 
 /// The only target for static programs that a plain Rust installation on Debian has: glibc, linked statically.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-
-/// With the C library in the program.
-const STATIC: &str = "-C target-feature=+crt-static";
+/// How they are built for it; README.md has users do the same.
+const STATIC: &str = "extruntime/static.toml";
 
 /// All features of the workspace but the one that takes programs their defences.
 pub const FEATURES: &str = "xtask/truth";
@@ -116,20 +115,24 @@ pub fn build_truth(workspace: &Workspace) -> Result<PathBuf, Error> {
 /// [`Error::Failed`]; cargo has printed why.
 pub fn build_with_faults(workspace: &Workspace) -> Result<PathBuf, Error> {
     let dir = workspace.cargo_target().join("static-faults");
-    let mut cargo = workspace.cargo(&["build", "--profile", "boot", "-p", "extruntime", "--target", TARGET]);
+    let mut cargo = cargo_static(workspace, "extruntime", &dir);
     cargo.args(["--features", "fault-points"]);
-    cargo.env("RUSTFLAGS", STATIC).env("CARGO_TARGET_DIR", &dir);
     cargo.env("CARGO_PROFILE_BOOT_DEBUG_ASSERTIONS", "true").env("CARGO_PROFILE_BOOT_LTO", "off");
     command::run(cargo.env("CARGO_PROFILE_BOOT_CODEGEN_UNITS", "16"))?;
     Ok(dir.join(TARGET).join("boot/extruntime"))
 }
 
 /// Builds a program in a directory of its own: other flags in the same one would make cargo build everything
-/// anew each time. With `--target`, the flags do not reach build scripts and macros, which must be dynamic.
+/// anew each time. With a target of their own, the flags do not reach build scripts and macros, which must be dynamic.
 fn build_static(workspace: &Workspace, program: &str) -> Result<PathBuf, Error> {
     let dir = workspace.cargo_target().join("static");
-    let mut cargo = workspace.cargo(&["build", "--profile", "boot", "-p", program, "--target", TARGET]);
-    cargo.env("RUSTFLAGS", STATIC).env("CARGO_TARGET_DIR", &dir);
-    command::run(&mut cargo)?;
+    command::run(&mut cargo_static(workspace, program, &dir))?;
     Ok(dir.join(TARGET).join("boot").join(program))
+}
+
+fn cargo_static(workspace: &Workspace, program: &str, dir: &Path) -> Command {
+    let mut cargo = workspace.cargo(&["build", "--profile", "boot", "-p", program, "--config", STATIC]);
+    // The variable would take the place of the flags in the file.
+    cargo.env_remove("RUSTFLAGS").env("CARGO_TARGET_DIR", dir);
+    cargo
 }
