@@ -1,6 +1,6 @@
 //! Which base a set was staged for: what must be the same for the set to be tried.
 
-use generations::{BaseIdentity, BuildId};
+use generations::BaseIdentity;
 use spec::Hasher;
 use spec::base::BaseDescription;
 
@@ -16,7 +16,7 @@ pub(crate) fn of(description: Option<&BaseDescription>, facts: &BaseFacts) -> Ba
     let nameless = || (NAMELESS.0.parse().expect(known), NAMELESS.1.parse().expect(known));
     let (name, version) =
         description.map_or_else(nameless, |described| (described.name.clone(), described.version.clone()));
-    let build_id = facts.profile.build_id().and_then(|id| id.to_string().parse::<BuildId>().ok());
+    let build_id = facts.profile.build_id().cloned();
     let mut hasher = Hasher::new();
     for fact in [facts.listing.to_text().into_bytes(), facts.modules.to_json()] {
         hasher.update(&(fact.len() as u64).to_le_bytes());

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use kabi::{BuildId, SignatureRule};
+use kabi::SignatureRule;
 use rustix::system::uname;
 use spec::kernel::ReleaseError;
-use spec::{Arch, Diagnose, KernelRelease, Outcome};
+use spec::{Arch, BuildId, Diagnose, KernelRelease, Outcome};
 
 /// ELF notes of the kernel image, the one with its build ID among them (kernel/ksysfs.c).
 const NOTES: &str = "sys/kernel/notes";
@@ -39,7 +39,7 @@ impl Running {
         Ok(Running {
             arch: Arch::from_machine(&machine).ok_or_else(|| RunningError::Machine(machine.into_owned()))?,
             release: release.parse().map_err(RunningError::Release)?,
-            build: fs::read(root.join(NOTES)).ok().and_then(|notes| BuildId::from_notes(&notes)),
+            build: fs::read(root.join(NOTES)).ok().and_then(|notes| kabi::build_id(&notes)),
             signatures: signature_rule(root),
         })
     }

@@ -1,10 +1,9 @@
 //! Which base a generation was verified for.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use spec::{Digest, ExtensionName, KernelRelease, Version};
+use spec::{BuildId, Digest, ExtensionName, KernelRelease, Version};
 
 /// A base as far as generations are bound to it: by what extensions are held against, and not by what it is called. So a
 /// system knows itself by what is in its root, and an update that changes nothing of that keeps its sets.
@@ -45,52 +44,6 @@ impl BaseIdentity {
     }
 }
 
-/// The build id of a kernel (NT_GNU_BUILD_ID, `/sys/kernel/notes`), as lower-case hex.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct BuildId(String);
-
-/// Most bytes of a build id. Linkers make 8 to 20, and 64 is a SHA-512.
-const BUILD_ID_MAX: usize = 64;
-
-/// The text is not a build id.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a build id: expected 1 to {BUILD_ID_MAX} bytes as lower-case hexadecimal digits")]
-pub struct BuildIdError(String);
-
-impl FromStr for BuildId {
-    type Err = BuildIdError;
-
-    fn from_str(text: &str) -> Result<BuildId, BuildIdError> {
-        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let whole = (2..=2 * BUILD_ID_MAX).contains(&text.len()) && text.len().is_multiple_of(2);
-        match whole && text.bytes().all(is_digit) {
-            true => Ok(BuildId(text.to_owned())),
-            false => Err(BuildIdError(text.chars().take(80).collect())),
-        }
-    }
-}
-
-impl TryFrom<String> for BuildId {
-    type Error = BuildIdError;
-
-    fn try_from(text: String) -> Result<BuildId, BuildIdError> {
-        text.parse()
-    }
-}
-
-impl From<BuildId> for String {
-    fn from(id: BuildId) -> String {
-        id.0
-    }
-}
-
-impl fmt::Display for BuildId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,13 +74,5 @@ mod tests {
             base.difference(&changed).as_deref(),
             Some("it is for debian 12.0.0, and the base debian 12.1.0 has other paths or modules")
         );
-    }
-
-    #[test]
-    fn a_build_id_has_one_form() {
-        assert!("7f76f39f".parse::<BuildId>().is_ok());
-        for wrong in ["", "7", "7F", "0x12", &"00".repeat(BUILD_ID_MAX + 1)] {
-            assert!(wrong.parse::<BuildId>().is_err(), "{wrong}");
-        }
     }
 }

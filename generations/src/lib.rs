@@ -28,7 +28,7 @@ pub mod state;
 pub mod store;
 mod view;
 
-pub use base::{BaseIdentity, BuildId};
+pub use base::BaseIdentity;
 pub use collect::Collected;
 pub use disk::{Disk, DiskError};
 pub use error::StoreError;

@@ -28,11 +28,11 @@ pub use compress::{DecompressError, decompress};
 pub use crc::{Crc, CrcError};
 pub use diff::{ChangeKind, Diff, ExportChange, diff};
 pub use index::ModuleIndex;
-pub use kernel::{BuiltinError, ImageError, KernelImage, certificate_key, read_builtins};
+pub use kernel::{BuiltinError, ImageError, KernelImage, build_id, certificate_key, read_builtins};
 pub use module::{Btf, Export, Import, InfoEntry, Module, ModuleError, ModuleProblem, StructLayout};
 pub use profile::{
-    BuildId, BuildIdError, ConfigError, Exports, ExportsError, KernelExport, KernelFacts, KernelOption,
-    KernelOptions, Owner, Profile, ProfileError, SymversError, TrustedKey,
+    ConfigError, Exports, ExportsError, KernelExport, KernelFacts, KernelOption, KernelOptions, Owner,
+    Profile, ProfileError, SymversError, TrustedKey,
 };
 pub use record::{Record, RecordError};
 pub use signature::{KeyId, ModuleSignature};

@@ -8,6 +8,7 @@ pub mod arch;
 pub mod artifact;
 pub mod base;
 pub mod boot;
+pub mod build_id;
 pub mod content;
 pub mod defence;
 pub mod diagnose;
@@ -30,6 +31,7 @@ pub mod version;
 pub mod yaml;
 
 pub use arch::Arch;
+pub use build_id::{BuildId, BuildIdError};
 pub use diagnose::{Diagnose, Outcome, causes, sentence};
 pub use digest::{Digest, Hasher};
 pub use grant::{Grant, GrantKind, GrantPattern};

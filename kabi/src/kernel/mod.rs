@@ -19,9 +19,11 @@ pub use builtin::{BuiltinError, read_builtins};
 pub use certificates::key as certificate_key;
 pub use problem::ImageError;
 
-pub(crate) use notes::build_id;
+pub use notes::build_id;
 
-use crate::{BuildId, Export, SymbolName, TrustedKey};
+use spec::BuildId;
+
+use crate::{Export, SymbolName, TrustedKey};
 use vmlinux::Vmlinux;
 
 const MAX_BYTES: usize = 1 << 30;

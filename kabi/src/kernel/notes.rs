@@ -1,6 +1,6 @@
 //! The build id among ELF notes (elf(5), Notes): `struct elf64_nhdr { u32 namesz, descsz, type }`, name, description.
 
-use crate::BuildId;
+use spec::BuildId;
 
 /// `NT_GNU_BUILD_ID` (linux/elf.h, glibc's elf.h), in notes of the owner `GNU`.
 const NT_GNU_BUILD_ID: u32 = 3;
@@ -9,8 +9,8 @@ const OWNER: &[u8] = b"GNU\0";
 /// Names and descriptions are filled up to whole words.
 const ALIGN: usize = 4;
 
-/// The first build id among these notes.
-pub(crate) fn build_id(mut notes: &[u8]) -> Option<BuildId> {
+/// The first build id among these notes, such as those of a running kernel in `/sys/kernel/notes`.
+pub fn build_id(mut notes: &[u8]) -> Option<BuildId> {
     loop {
         let (owner, rest) = word(notes)?;
         let (length, rest) = word(rest)?;

@@ -7,7 +7,7 @@ use spec::{Arch, KernelRelease};
 
 use super::ImageError;
 use super::notes::build_id;
-use crate::BuildId;
+use spec::BuildId;
 
 /// How `linux_banner` starts (init/version-timestamp.c). The release and a blank follow.
 const BANNER: &[u8] = b"Linux version ";

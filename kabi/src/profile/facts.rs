@@ -1,16 +1,11 @@
 //! What a profile says about a kernel besides its exports.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
-use spec::{Digest, ModuleName};
+use spec::{BuildId, Digest, ModuleName};
 
 use super::KernelOptions;
 use crate::{InfoText, KeyId, ModuleSignature, StructLayout};
-
-/// Longest build id, in bytes; the linker makes 20 of SHA-1 and takes any number by hand (ld(1), --build-id).
-const BUILD_ID_MAX: usize = 64;
 
 /// Facts about a kernel; those that could not be learned are missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,68 +46,6 @@ impl TrustedKey {
         match &signature.issuer {
             Some(issuer) => self.issuer == *issuer && self.serial == signature.key,
             None => self.key_id.as_ref() == Some(&signature.key),
-        }
-    }
-}
-
-/// The build id of a kernel (NT_GNU_BUILD_ID, `/sys/kernel/notes`): a hash of what was linked, as lower-case hex.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BuildId(String);
-
-/// The text cannot be a build id.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a build id: expected 1 to {BUILD_ID_MAX} bytes as lower-case hexadecimal digits")]
-pub struct BuildIdError(String);
-
-impl BuildId {
-    /// The build id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The build id among ELF notes, such as those of a running kernel in `/sys/kernel/notes`.
-    pub fn from_notes(notes: &[u8]) -> Option<BuildId> {
-        crate::kernel::build_id(notes)
-    }
-
-    /// The build id with these bytes.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<BuildId> {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        hex.parse().ok()
-    }
-}
-
-impl FromStr for BuildId {
-    type Err = BuildIdError;
-
-    fn from_str(text: &str) -> Result<BuildId, BuildIdError> {
-        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let sound = (2..=2 * BUILD_ID_MAX).contains(&text.len())
-            && text.len().is_multiple_of(2)
-            && text.bytes().all(is_digit);
-        match sound {
-            true => Ok(BuildId(text.to_owned())),
-            false => Err(BuildIdError(text.chars().take(80).collect())),
-        }
-    }
-}
-
-impl fmt::Display for BuildId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_build_id_has_one_form() {
-        let id = BuildId::from_bytes(&[0x0a, 0xff]).unwrap();
-        assert_eq!((id.as_str(), "0aff".parse()), ("0aff", Ok(id.clone())));
-        for bad in ["", "0", "0aF0", "0xff", &"00".repeat(65)] {
-            assert!(bad.parse::<BuildId>().is_err(), "{bad}");
         }
     }
 }

@@ -8,12 +8,12 @@ mod symvers;
 
 use std::collections::BTreeSet;
 
-use spec::{Arch, KernelRelease, ModuleName};
+use spec::{Arch, BuildId, KernelRelease, ModuleName};
 
 pub use db::ProfileError;
 pub(crate) use exports::EXPORTS_MAX;
 pub use exports::{Exports, ExportsError, KernelExport, Owner};
-pub use facts::{BuildId, BuildIdError, KernelFacts, TrustedKey};
+pub use facts::{KernelFacts, TrustedKey};
 pub use options::{ConfigError, KernelOption, KernelOptions};
 pub use symvers::SymversError;
 

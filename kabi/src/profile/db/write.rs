@@ -8,7 +8,9 @@ use super::list::{FrontCoded, number};
 use super::tokens::Tokens;
 use super::{ALIGN, GPL, HEADER, MAGIC, NOWHERE, Table, VERSION};
 use crate::profile::exports::module_path;
-use crate::profile::{BuildId, KernelExport, Owner, Profile, TrustedKey};
+use spec::BuildId;
+
+use crate::profile::{KernelExport, Owner, Profile, TrustedKey};
 use crate::{Crc, InfoText};
 
 /// The bytes of the profile: the same for the same profile.
