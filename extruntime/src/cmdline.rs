@@ -5,6 +5,7 @@ use std::time::Duration;
 use spec::boot::medium;
 
 use crate::held::Way;
+use crate::volume::Wanted;
 
 /// How long the medium may take to appear: USB sticks and RAID controllers need tens of seconds.
 const MEDIUM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -12,10 +13,10 @@ const MEDIUM_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the kernel command line asks of us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Arguments {
-    /// `tenon.medium=LABEL`: volume identifier of the medium.
-    pub(crate) medium: String,
-    /// `tenon.state=LABEL`: label of the file system on which the node keeps its sets.
-    pub(crate) state: Option<String>,
+    /// `tenon.medium=LABEL`, or `UUID=…`: the volume of the medium.
+    pub(crate) medium: Wanted,
+    /// `tenon.state=LABEL`, or `UUID=…`: the file system on which the node keeps its sets.
+    pub(crate) state: Option<Wanted>,
     /// `tenon.timeout=SECONDS`: how long to wait for the medium.
     pub(crate) timeout: Duration,
     /// `tenon.init=PATH`: what the new root starts.
@@ -42,7 +43,7 @@ pub(crate) enum Emergency {
 impl Default for Arguments {
     fn default() -> Arguments {
         Arguments {
-            medium: medium::VOLUME.to_owned(),
+            medium: Wanted::Label(medium::VOLUME.to_owned()),
             state: None,
             timeout: MEDIUM_TIMEOUT,
             init: "/sbin/init".to_owned(),
@@ -62,8 +63,12 @@ impl Arguments {
             let Some(own) = word.strip_prefix("tenon.") else { continue };
             match own.split_once('=') {
                 None if own == "timings" => arguments.timings = true,
-                Some(("medium", label)) if !label.is_empty() => arguments.medium = label.to_owned(),
-                Some(("state", label)) if !label.is_empty() => arguments.state = Some(label.to_owned()),
+                Some(("medium", volume)) if let Some(wanted) = Wanted::parse(volume) => {
+                    arguments.medium = wanted
+                }
+                Some(("state", volume)) if let Some(wanted) = Wanted::parse(volume) => {
+                    arguments.state = Some(wanted)
+                }
                 Some(("timeout", seconds)) if seconds.parse::<u16>().is_ok() => {
                     arguments.timeout = Duration::from_secs(seconds.parse().unwrap_or_default());
                 }
@@ -101,11 +106,11 @@ mod tests {
     #[test]
     fn our_arguments_are_found_among_the_kernels() {
         let line = "BOOT_IMAGE=/vmlinuz console=ttyS0 tenon.medium=OTHER tenon.timeout=5 quiet \
-                    tenon.init=/usr/bin/sh tenon.state=NODE tenon.emergency=halt tenon.images=verity \
+                    tenon.init=/usr/bin/sh tenon.state=UUID=1-2 tenon.emergency=halt tenon.images=verity \
                     tenon.timings\n";
         let expected = Arguments {
-            medium: "OTHER".into(),
-            state: Some("NODE".into()),
+            medium: Wanted::Label("OTHER".into()),
+            state: Some(Wanted::Uuid("1-2".into())),
             timeout: Duration::from_secs(5),
             init: "/usr/bin/sh".into(),
             images: Way::Verity,
@@ -119,9 +124,10 @@ mod tests {
 
     #[test]
     fn quotes_keep_words_and_init_keeps_its_own() {
-        assert_eq!(Arguments::parse("tenon.medium=\"MY DISC\" -- tenon.init=/evil").medium, "MY DISC");
+        let my_disc = || Wanted::Label("MY DISC".into());
+        assert_eq!(Arguments::parse("tenon.medium=\"MY DISC\" -- tenon.init=/evil").medium, my_disc());
         assert_eq!(Arguments::parse("dyndbg=\"file x +p\" -- tenon.init=/evil"), Arguments::default());
-        assert_eq!(Arguments::parse("\"tenon.medium=MY DISC\"").medium, "MY DISC");
+        assert_eq!(Arguments::parse("\"tenon.medium=MY DISC\"").medium, my_disc());
     }
 
     #[test]
@@ -133,6 +139,7 @@ mod tests {
             "tenon.emergency=shell",
             "tenon.images=loop",
             "tenon.medium=",
+            "tenon.state=UUID=",
             "tenon.timings=yes",
             "tenon.halt",
         ];
@@ -147,7 +154,7 @@ mod tests {
         #[test]
         fn any_command_line_is_read(text: String) {
             let arguments = Arguments::parse(&text);
-            proptest::prop_assert!(arguments.init.starts_with('/') && !arguments.medium.is_empty());
+            proptest::prop_assert!(arguments.init.starts_with('/'));
         }
     }
 }

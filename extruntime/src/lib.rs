@@ -61,6 +61,7 @@ mod sys;
 mod system;
 mod verity;
 mod views;
+mod volume;
 
 #[doc(hidden)]
 pub use boot::rehearse;

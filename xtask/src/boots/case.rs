@@ -268,6 +268,10 @@ pub(super) fn all() -> Vec<Case> {
             .damaged(Damage::Store)
             .refuses(&[("word-1", ReasonCode::MalformedArtifact)])
             .rare(),
+        // Media are dated 1980 unless somebody says otherwise, and that is their UUID.
+        Case::of("medium-by-uuid", words(1))
+            .with_arguments("tenon.medium=UUID=1980-01-01-00-00-00-00")
+            .rare(),
         Case::of("unsigned-module", and(some(), &[bad::UNSIGNED])).rare(),
         Case::of("secure-boot", and(some(), &[bad::UNSIGNED]))
             .secure_boot()
