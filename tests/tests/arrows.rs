@@ -25,7 +25,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("extruntime", &["generations", "spec", "squash", "grants", "kabi", "signing", "catalog"]),
     ("fuzz", &["spec", "squash", "grants", "sources", "kabi", "catalog", "generations", "signing"]),
     ("truth", &[]),
-    ("xtask", &["spec", "kabi"]),
+    ("xtask", &["spec", "generations", "kabi"]),
     ("tests", &[]),
 ];
 
